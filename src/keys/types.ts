@@ -1,0 +1,100 @@
+import type { KeyRow, SchemeRow } from "../alg/find.ts";
+import type { Bytes, Secret } from "../bytes.ts";
+
+/**
+ * Something that signs whole messages. Hashing, DER for ECDSA and DigestInfo are its business: `sign` returns exactly the
+ * bytes that X.509 carries in a signature BIT STRING. A software key, a token key and a combination of two all are Signers.
+ */
+export interface Signer {
+  readonly algorithm: KeyRow;
+  readonly scheme: SchemeRow;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly spki: Bytes;
+  /** Signature over `message`. @throws {TokenError} when a token fails. */
+  sign(message: Uint8Array): Promise<Bytes>;
+}
+
+/** A private key in a file; `path` is absolute or relative to the process's folder. */
+export interface SoftwareKeyRef {
+  readonly type: "software";
+  readonly path: string;
+}
+
+/** A private key in a token. At least one of label, keyId and spkiSha256 selects it; all given ones must match. */
+export interface Pkcs11KeyRef {
+  readonly type: "pkcs11";
+  /** Path of the hsm.yaml that leads to the token. */
+  readonly config: string;
+  /** CKA_LABEL. */
+  readonly label?: string;
+  /** CKA_ID in hex. */
+  readonly keyId?: string;
+  /** SHA-256 of the SubjectPublicKeyInfo, hex: what identifies the key for good; compared at every use. */
+  readonly spkiSha256?: string;
+}
+
+/** Where a key is. A tagged union: no field belongs to two kinds. */
+export type KeyRef = SoftwareKeyRef | Pkcs11KeyRef;
+
+/** A private key that is open for use. */
+export interface Key {
+  readonly algorithm: KeyRow;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly spki: Bytes;
+  /** Complete reference: for a token key with label, keyId and spkiSha256 as the token stores them. */
+  readonly ref: KeyRef;
+  /**
+   * A signer with one scheme of this key. The scheme comes from the profile.
+   * @throws {InputError} `scheme.mismatch` when the key's row does not allow the scheme.
+   * @throws {TokenError} `mechanism.absent` when the token lacks the scheme's mechanism.
+   */
+  signer(scheme: SchemeRow): Signer;
+}
+
+/** One key in a listing. */
+export interface KeyInfo {
+  readonly ref: KeyRef;
+  /** Undefined for a key whose algorithm has no row (weak, foreign). */
+  readonly algorithm?: KeyRow;
+  /** The algorithm in words, also where there is no row: `RSA 1024`. */
+  readonly description: string;
+  readonly spki?: Bytes;
+  readonly spkiSha256?: string;
+  /** Facts for people and JSON: for a token key its boolean attributes by their CKA name, for a file its format. */
+  readonly attributes: Readonly<Record<string, string | boolean>>;
+}
+
+/** Asks for a passphrase when one turns out to be needed; undefined means there is none. */
+export type PassphraseSource = () => Promise<Secret | undefined>;
+
+/** Where a provider's keys are and what opens it. */
+export type ProviderRequest =
+  | { readonly type: "software"; readonly passphrase?: PassphraseSource }
+  | { readonly type: "pkcs11"; readonly config: string };
+
+/** Keys of one kind: files, or one token behind one login. Closed by `await using` or `[Symbol.asyncDispose]`. */
+export interface KeyProvider extends AsyncDisposable {
+  readonly type: KeyRef["type"];
+  /**
+   * Opens exactly one key. @throws `key.not_found`, `key.ambiguous` (lists the candidates with their public-key
+   * fingerprints), `key.pin_mismatch` when the public key differs from `ref.spkiSha256`.
+   */
+  open(ref: KeyRef): Promise<Key>;
+  /**
+   * Whether a key of `row` could be made at `ref` and could sign with `scheme`; throws what `generate` would, and creates
+   * nothing. @throws `key.exists`, `mechanism.absent`.
+   */
+  prepare(row: KeyRow, ref: KeyRef, scheme?: SchemeRow): Promise<void>;
+  /**
+   * Makes a key pair, durable when it returns and proved by a signature. Refuses a taken label, id or path before
+   * generation; leaves nothing behind on failure.
+   */
+  generate(row: KeyRow, ref: KeyRef): Promise<Key>;
+  /** Every private key it can see. */
+  list(): Promise<KeyInfo[]>;
+  /** Destroys the one key that `ref` selects (both halves). */
+  delete(ref: KeyRef): Promise<KeyInfo>;
+}
+
+/** Opens a provider by type. Only `cli` implements it; use cases are handed one. */
+export type OpenProvider = (request: ProviderRequest) => Promise<KeyProvider>;

@@ -1,0 +1,97 @@
+/**
+ * Types of `ca.meta.json` and `credential.meta.json`. JSON keys are snake_case; unknown fields survive a rewrite because
+ * the parsed object itself is changed and written back.
+ */
+
+/** Newest format this program writes. */
+export const META_SCHEMA = 1;
+
+/** Where a key is, as metadata stores it. Paths are relative to the folder of the metadata file. */
+export type KeyStorage =
+  | { type: "software"; path: string }
+  | { type: "pkcs11"; config: string; label: string; key_id: string };
+
+/** One key of a version. */
+export interface KeyEntry {
+  /** `default`, or `classical` and `pqc` for the two keys of a hybrid. */
+  id: "default" | "classical" | "pqc";
+  /** Algorithm name of the table. */
+  algorithm: string;
+  storage: KeyStorage;
+  /** SHA-256 of the SubjectPublicKeyInfo, hex: pins the key for good. */
+  spki_sha256?: string;
+}
+
+/** State of a version. `pending` has a key but no (accepted) certificate or is not active yet. */
+export type VersionStatus = "active" | "pending" | "archived";
+
+/** One version of a CA. */
+export interface CaVersion {
+  profiles: string[];
+  algos: string[];
+  status: VersionStatus;
+  /** RFC 3339, UTC. */
+  created: string;
+  keys: KeyEntry[];
+  /** Signature scheme this version signs with, one per profile: a stored decision, never guessed from the key. */
+  schemes?: string[];
+  /** Certificates, relative paths, one per profile; absent while pending a certificate. */
+  certificates?: string[];
+  /** Request handed out by `ca init --csr-only`, relative path. */
+  csr?: string;
+  [unknown: string]: unknown;
+}
+
+/** `ca.meta.json`. */
+export interface CaMeta {
+  schema: number;
+  subject: { common_name?: string; [unknown: string]: unknown };
+  /** `root` or `subordinate`: stored, never guessed. */
+  role?: "root" | "subordinate";
+  created?: string;
+  active: string;
+  versions: Record<string, CaVersion>;
+  [unknown: string]: unknown;
+}
+
+/** One certificate of a credential version. */
+export interface CredentialCertificate {
+  /** Hex with `0x`. */
+  serial: string;
+  role: "signature" | "encryption";
+  profile: string;
+  /** Label of the scheme the certificate is signed with. */
+  algorithm: string;
+  /** SHA-256 of the certificate, upper-case hex. */
+  fingerprint: string;
+  storage: KeyStorage[];
+  [unknown: string]: unknown;
+}
+
+/** One version of a credential. */
+export interface CredentialVersion {
+  profiles: string[];
+  algos: string[];
+  status: VersionStatus;
+  created: string;
+  not_before: string;
+  not_after: string;
+  keys: KeyEntry[];
+  certificates: CredentialCertificate[];
+  [unknown: string]: unknown;
+}
+
+/** `credential.meta.json`: the active version's facts are repeated at the top, where scripts of the older tool look. */
+export interface CredentialMeta {
+  schema: number;
+  id: string;
+  subject: { common_name?: string; [unknown: string]: unknown };
+  profiles: string[];
+  created: string;
+  not_before: string;
+  not_after: string;
+  certificates: CredentialCertificate[];
+  active: string;
+  versions: Record<string, CredentialVersion>;
+  [unknown: string]: unknown;
+}
