@@ -64,29 +64,47 @@ export function encodePem(label: string, bytes: Uint8Array): string {
   return `-----BEGIN ${label}-----\n${body.join("\n")}\n-----END ${label}-----\n`;
 }
 
-const PEM_PATTERN = /-----BEGIN ([A-Z0-9 ]{1,64})-----\r?\n?([\s\S]*?)-----END ([A-Z0-9 ]{1,64})-----/g;
+const PEM_BEGIN = "-----BEGIN ";
+/** End of a first or last line: label of RFC 7468 section 3, hyphens, line end. */
+const PEM_LABEL = /([ -,.-~]{1,64})-----\r?\n?/y;
 
 /**
- * Every PEM block in `text`, in order; text between blocks is skipped as RFC 7468 allows.
+ * Every PEM block in `text`, in order; text between blocks is skipped as RFC 7468 allows. Time is linear in its length.
  * @throws {InputError} when a block's ends disagree, its body is not base64, or a block is cut off.
  */
 export function decodePem(text: string): PemBlock[] {
   const blocks: PemBlock[] = [];
-  let end = 0;
-  for (const match of text.matchAll(PEM_PATTERN)) {
-    const [whole, label, body, endLabel] = match as unknown as [string, string, string, string];
-    if (label !== endLabel) {
-      throw new InputError(`Cannot read PEM: block "${label}" ends as "${endLabel}"`, { code: "pem.invalid" });
+  for (let begin = text.indexOf(PEM_BEGIN); begin >= 0;) {
+    const first = pemLine(text, begin + PEM_BEGIN.length);
+    const end = text.indexOf("-----END ", first.next);
+    if (end < 0) {
+      throw new InputError("Cannot read PEM: the last block has no end line", { code: "pem.truncated" });
     }
-    const headers = body.match(/^[A-Za-z0-9-]+:.*$/gm) ?? [];
-    const base64 = headers.length === 0 ? body : body.replace(/^[\s\S]*?\r?\n\r?\n/, "");
-    blocks.push({ label, bytes: decodeBase64(base64), headers });
-    end = match.index + whole.length;
-  }
-  if (text.indexOf("-----BEGIN ", end) >= 0) {
-    throw new InputError("Cannot read PEM: the last block has no end line", { code: "pem.truncated" });
+    const last = pemLine(text, end + "-----END ".length);
+    if (first.label !== last.label) {
+      throw new InputError(`Cannot read PEM: block "${first.label}" ends as "${last.label}"`, { code: "pem.invalid" });
+    }
+    blocks.push({ label: first.label, ...pemBody(text.slice(first.next, end)) });
+    begin = text.indexOf(PEM_BEGIN, last.next);
   }
   return blocks;
+}
+
+function pemLine(text: string, at: number): { label: string; next: number } {
+  const pattern = new RegExp(PEM_LABEL);
+  pattern.lastIndex = at;
+  const match = pattern.exec(text);
+  if (!match) {
+    throw new InputError("Cannot read PEM: a first or last line has no label or no end", { code: "pem.truncated" });
+  }
+  return { label: match[1]!, next: pattern.lastIndex };
+}
+
+function pemBody(body: string): { bytes: Bytes; headers: string[] } {
+  const headers = body.match(/^[A-Za-z0-9-]+:.*$/gm) ?? [];
+  const blank = headers.length === 0 ? null : /\r?\n\r?\n/.exec(body);
+  const base64 = blank === null ? body : body.slice(blank.index + blank[0].length);
+  return { bytes: decodeBase64(base64), headers };
 }
 
 /** Whether `bytes` look like text with a PEM block rather than DER. */
