@@ -1,0 +1,125 @@
+import { allowsScheme, type KeyRow, type SchemeRow } from "../alg/find.ts";
+import type { Family } from "../alg/registry.ts";
+import { type Bytes, plainBytes, randomBytes } from "../bytes.ts";
+import { InputError, OperationError } from "../errors.ts";
+import { decodeEcdsaSignature } from "./ecdsa.ts";
+import { edwardsCurve } from "./noble.ts";
+import { describeSpki, encodeSpki } from "./spki.ts";
+import type { Signer } from "./types.ts";
+
+/**
+ * Verification in software, for every key wherever it lives. WebCrypto does the work where it can: it runs beside the
+ * main thread, so concurrent verifications use all cores, and importing a key costs 1 % of using it.
+ */
+
+/** One signature to check. */
+export interface SignatureToVerify {
+  /** SubjectPublicKeyInfo, DER. */
+  readonly spki: Uint8Array;
+  readonly scheme: SchemeRow;
+  readonly message: Uint8Array;
+  /** As X.509 carries it: DER for ECDSA, raw otherwise. */
+  readonly signature: Uint8Array;
+}
+
+/** Checks signatures of one key with one scheme; never throws. */
+export type Verifier = (message: Uint8Array, signature: Uint8Array) => Promise<boolean>;
+
+/**
+ * Whether the signature is good. A wrong, malformed or foreign signature, and a scheme the key does not do, are false.
+ * @throws {InputError} `algorithm.unsupported` when the key has no row; `der.invalid`, `key.invalid` when it is no key.
+ */
+export async function verifySignature({ spki, scheme, message, signature }: SignatureToVerify): Promise<boolean> {
+  const verifier = await verifierFor(spki, scheme);
+  return await verifier(message, signature);
+}
+
+/**
+ * A verifier for many signatures of one key.
+ * @throws {InputError} as {@link verifySignature}.
+ */
+export async function verifierFor(spki: Uint8Array, scheme: SchemeRow): Promise<Verifier> {
+  const { row, description, publicKey } = describeSpki(spki);
+  if (!row) {
+    throw new InputError(`Cannot verify with a key of type ${description}: not supported`, {
+      code: "algorithm.unsupported",
+    });
+  }
+  if (!allowsScheme(row, scheme.name)) return refuse;
+  const check = await BACK_ENDS[row.family]({ row, scheme, spki: encodeSpki(row, publicKey), publicKey });
+  return async (message, signature) => {
+    try {
+      return await check(plainBytes(message), plainBytes(signature));
+    } catch {
+      // A library that throws on a malformed signature or point says no.
+      return false;
+    }
+  };
+}
+
+function refuse(): Promise<boolean> {
+  return Promise.resolve(false);
+}
+
+/**
+ * Signs a random challenge and checks the signature in software.
+ * @throws {OperationError} `key.proof_failed` when the signature does not verify.
+ */
+export async function proveSigner(signer: Signer): Promise<void> {
+  const message = randomBytes(64);
+  const signature = await signer.sign(message);
+  if (await verifySignature({ spki: signer.spki, scheme: signer.scheme, message, signature })) return;
+  throw new OperationError(
+    `Cannot use the ${signer.algorithm.label} key: its signature does not verify with its public key`,
+    { code: "key.proof_failed" },
+  );
+}
+
+interface VerificationKey {
+  readonly row: KeyRow;
+  readonly scheme: SchemeRow;
+  /** Encoded anew, so that what was lenient on input (a missing NULL) does not reach the library. */
+  readonly spki: Bytes;
+  readonly publicKey: Bytes;
+}
+
+type Check = (message: Bytes, signature: Bytes) => Promise<boolean> | boolean;
+
+const BACK_ENDS: Readonly<Record<Family, (key: VerificationKey) => Promise<Check>>> = {
+  ecdsa: ecdsaCheck,
+  eddsa: edwardsCheck,
+  rsa: rsaCheck,
+};
+
+async function ecdsaCheck({ row, scheme, spki }: VerificationKey): Promise<Check> {
+  const key = await crypto.subtle.importKey("spki", spki, row.webcrypto!, false, ["verify"]);
+  const how = { name: row.webcrypto!.name, hash: scheme.hash! };
+  return (message, signature) => {
+    const raw = decodeEcdsaSignature(signature, row.scalarBytes);
+    return raw !== undefined && crypto.subtle.verify(how, key, raw, message);
+  };
+}
+
+async function edwardsCheck({ row, publicKey }: VerificationKey): Promise<Check> {
+  if (row.webcrypto) {
+    const key = await crypto.subtle.importKey("raw", publicKey, row.webcrypto, false, ["verify"]);
+    return (message, signature) => crypto.subtle.verify(row.webcrypto!, key, signature, message);
+  }
+  const curve = await edwardsCurve(row);
+  return (message, signature) => curve.verify(signature, message, publicKey);
+}
+
+async function rsaCheck({ row, scheme, spki }: VerificationKey): Promise<Check> {
+  const how = rsaParameters(scheme);
+  const key = await crypto.subtle.importKey("spki", spki, how, false, ["verify"]);
+  return (message, signature) =>
+    signature.length * 8 === row.modulusBits && crypto.subtle.verify(how, key, signature, message);
+}
+
+/** WebCrypto's algorithm of an RSA scheme: PSS where the scheme has a salt. */
+export function rsaParameters(scheme: SchemeRow): { name: string; hash: string; saltLength?: number } {
+  const hash = scheme.hash!;
+  return scheme.saltBytes === undefined
+    ? { name: "RSASSA-PKCS1-v1_5", hash }
+    : { name: "RSA-PSS", hash, saltLength: scheme.saltBytes };
+}
