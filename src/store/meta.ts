@@ -6,10 +6,13 @@
 /** Newest format this program writes. */
 export const META_SCHEMA = 1;
 
-/** Where a key is, as metadata stores it. Paths are relative to the folder of the metadata file. */
+/**
+ * Where a key is, as metadata stores it. Paths of key files are relative to the folder of the metadata file; `config` is
+ * kept as the operator wrote it. This program always stores label and id, older metadata has the label alone.
+ */
 export type KeyStorage =
   | { type: "software"; path: string }
-  | { type: "pkcs11"; config: string; label: string; key_id: string };
+  | { type: "pkcs11"; config: string; label?: string; key_id?: string };
 
 /** One key of a version. */
 export interface KeyEntry {

@@ -1,0 +1,205 @@
+import { InputError } from "../errors.ts";
+import { pathExists, readFileBytes, readFileText } from "../files.ts";
+import { normalizeSerial } from "../x509/serial.ts";
+import type { Certificate, Crl } from "../x509/types.ts";
+import { CaChange } from "./change.ts";
+import { readIndexRows } from "./index_file.ts";
+import type { IndexEntry } from "./index_txt.ts";
+import {
+  CA_CERTIFICATE_FILE,
+  certificateFile,
+  CHAIN_FILE,
+  CRL_FOLDER,
+  issuedFiles,
+  joinPath,
+  LOCK_FILE,
+  META_FILE,
+} from "./layout.ts";
+import { acquireLock, type LockOptions } from "./lock.ts";
+import type { CaMeta, CaVersion } from "./meta.ts";
+import { checkCaMeta } from "./meta_check.ts";
+import { CA_MIGRATIONS, readMetaObject } from "./migrations.ts";
+
+/** The folder of a CA: reads it, and hands out {@link CaChange} for every write. Knows no keys and makes no signature. */
+export class CaStore {
+  readonly folder: string;
+  /** Metadata as read when the store was opened. */
+  readonly meta: CaMeta;
+
+  constructor(folder: string, meta: CaMeta) {
+    this.folder = folder;
+    this.meta = meta;
+  }
+
+  /**
+   * Opens the CA in `folder`. Older metadata is raised in memory.
+   * @throws {InputError} `ca.not_found`, `meta.invalid`, `meta.newer`.
+   */
+  static async open(folder: string): Promise<CaStore> {
+    return new CaStore(folder, await readCaMeta(folder));
+  }
+
+  /** Absolute or process-relative path of a file that metadata names. */
+  path(relative: string): string {
+    return joinPath(this.folder, relative);
+  }
+
+  /**
+   * A version by id (`v2`, or `2`), the active one without.
+   * @throws {InputError} `version.unknown`; `ca.pending` when no version is active yet.
+   */
+  version(wanted?: string): { id: string; version: CaVersion } {
+    const ids = Object.keys(this.meta.versions);
+    if (wanted === undefined && this.meta.active === "") {
+      throw new InputError(`Cannot use the CA "${this.folder}": its certificate is still missing`, {
+        code: "ca.pending",
+        object: this.folder,
+        hint: `Have its request signed, then run: qpki ca accept FILE --ca-dir ${this.folder}`,
+      });
+    }
+    const id = ids.find((name) => name === (wanted ?? this.meta.active) || name === `v${wanted}`);
+    const version = id === undefined ? undefined : this.meta.versions[id];
+    if (id === undefined || !version) {
+      throw new InputError(`Cannot find version "${wanted}" of the CA "${this.folder}"`, {
+        code: "version.unknown",
+        object: wanted ?? this.folder,
+        hint: `Versions: ${ids.join(", ") || "none"}`,
+      });
+    }
+    return { id, version };
+  }
+
+  /**
+   * Certificates of a version, one per profile; the active version without an id.
+   * @throws {InputError} `ca.certificate_missing` when no file is there.
+   */
+  async certificates(versionId?: string): Promise<[Certificate, ...Certificate[]]> {
+    const { id, version } = this.version(versionId);
+    const files = version.certificates ?? await this.#olderCertificateFiles(id, version);
+    const found: Certificate[] = [];
+    for (const file of files) found.push(...await readCertificateFile(this.path(file)));
+    const [first, ...others] = found;
+    if (!first) {
+      throw new InputError(`Cannot find the certificate of the CA "${this.folder}" version ${id}`, {
+        code: "ca.certificate_missing",
+        object: this.folder,
+        hint: version.status === "pending" ? `Run: qpki ca accept FILE --ca-dir ${this.folder}` : "Restore it",
+      });
+    }
+    return [first, ...others];
+  }
+
+  /** The active certificate, its issuers after it, the root last; a root CA has only itself. */
+  async chain(): Promise<[Certificate, ...Certificate[]]> {
+    const [certificate] = await this.certificates();
+    const path = this.path(CHAIN_FILE);
+    if (!await pathExists(path)) return [certificate];
+    const others = await readCertificateFile(path);
+    return [certificate, ...others.filter((other) => other.der.toHex() !== certificate.der.toHex())];
+  }
+
+  /** Every entry of the index, in order of issue. @throws {InputError} `index.damaged`. */
+  async entries(): Promise<IndexEntry[]> {
+    return (await readIndexRows(this.folder)).map((row) => row.entry);
+  }
+
+  /**
+   * The index entry of a serial (hex as the operator writes it).
+   * @throws {InputError} `serial.invalid`, `serial.unknown`.
+   */
+  async entry(serial: string): Promise<IndexEntry> {
+    const wanted = normalizeSerial(serial);
+    const entry = (await this.entries()).find((candidate) => candidate.serial === wanted);
+    if (!entry) throw unknownSerial(serial, this.folder);
+    return entry;
+  }
+
+  /**
+   * An issued certificate by serial (hex as the operator writes it).
+   * @throws {InputError} `serial.invalid`, `serial.unknown`.
+   */
+  async issued(serial: string): Promise<{ certificate: Certificate; path: string }> {
+    const wanted = normalizeSerial(serial);
+    for (const file of issuedFiles(wanted)) {
+      const path = this.path(file);
+      if (!await pathExists(path)) continue;
+      const certificate = (await readCertificateFile(path)).find((candidate) => candidate.serial === wanted);
+      if (certificate) return { certificate, path };
+    }
+    throw unknownSerial(serial, this.folder);
+  }
+
+  /** CRL files of the CA, PEM, sorted by name. */
+  async crlFiles(): Promise<string[]> {
+    const folder = this.path(CRL_FOLDER);
+    if (!await pathExists(folder)) return [];
+    const files: string[] = [];
+    for await (const { name, isFile } of Deno.readDir(folder)) {
+      if (isFile && name.endsWith(".crl")) files.push(`${folder}/${name}`);
+    }
+    return files.sort();
+  }
+
+  /** CRLs of the CA as they lie in its folder. */
+  async crls(): Promise<Crl[]> {
+    const { readCrl } = await import("../x509/crl.ts");
+    const crls: Crl[] = [];
+    for (const path of await this.crlFiles()) crls.push(readCrl(await readFileBytes(path), path));
+    return crls;
+  }
+
+  /**
+   * Changes the CA: waits for its lock, reads the metadata again, and lets `work` write through the {@link CaChange}.
+   * `action` is one word for those who wait.
+   * @throws {OperationError} `ca.locked`; `file.write` for a folder that cannot be written.
+   */
+  async change<T>(action: string, work: (change: CaChange) => Promise<T>, options: LockOptions = {}): Promise<T> {
+    await using _lock = await acquireLock(this.path(LOCK_FILE), action, options);
+    return await work(new CaChange(this.folder, await readCaMeta(this.folder)));
+  }
+
+  /** Where the older tool, whose metadata names no certificate file, puts it. */
+  async #olderCertificateFiles(id: string, version: CaVersion): Promise<string[]> {
+    const perAlgorithm: string[] = [];
+    for (const algorithm of version.algos) {
+      const file = certificateFile(id, algorithm);
+      if (await pathExists(this.path(file))) perAlgorithm.push(file);
+    }
+    if (perAlgorithm.length > 0 || id !== this.meta.active) return perAlgorithm;
+    for (const file of [CA_CERTIFICATE_FILE, "cert.pem"]) {
+      if (await pathExists(this.path(file))) return [file];
+    }
+    return [];
+  }
+}
+
+/** Whether `folder` holds a CA. */
+export function isCaFolder(folder: string): Promise<boolean> {
+  return pathExists(joinPath(folder, META_FILE));
+}
+
+/** The error for a serial that the CA never issued. */
+export function unknownSerial(serial: string, folder: string): InputError {
+  return new InputError(`Cannot find certificate ${serial} in the CA "${folder}"`, {
+    code: "serial.unknown",
+    object: serial,
+    hint: `List the certificates with: qpki cert list --ca-dir ${folder}`,
+  });
+}
+
+async function readCaMeta(folder: string): Promise<CaMeta> {
+  const path = joinPath(folder, META_FILE);
+  if (!await pathExists(path)) {
+    throw new InputError(`Cannot open the CA "${folder}": there is no ${META_FILE}`, {
+      code: "ca.not_found",
+      file: path,
+      hint: "Name the folder of the CA with --ca-dir, or make a CA with: qpki ca init",
+    });
+  }
+  return checkCaMeta(readMetaObject(await readFileText(path), path, CA_MIGRATIONS), path);
+}
+
+async function readCertificateFile(path: string): Promise<Certificate[]> {
+  const { readCertificates } = await import("../x509/certificate.ts");
+  return readCertificates(await readFileBytes(path), path);
+}
