@@ -3,7 +3,7 @@ import type { ExitStatus } from "../errors.ts";
 import type { OpenProvider, PassphraseSource } from "../keys/types.ts";
 
 /** What a flag's value is, for completion and help. */
-export type Completion = "file" | "directory" | "profile" | "algorithm" | "none";
+export type Completion = "file" | "directory" | "profile" | "algorithm" | "version" | "none";
 
 /** One flag. Without `value` it is a switch. */
 export interface Flag {
@@ -30,6 +30,7 @@ export interface Argument {
   readonly required: boolean;
   /** Takes all that remain. */
   readonly variadic?: boolean;
+  readonly choices?: readonly string[];
   readonly complete?: Completion;
 }
 
@@ -74,9 +75,10 @@ export interface Context {
   readonly openProvider: OpenProvider;
   /**
    * Source of a passphrase from a `--passphrase` style value: `env:NAME`, `file:PATH`, `fd:N`, `-` (prompt), or the value
-   * itself with a warning. With `undefined` it asks on a terminal when `question` is given, else there is none.
+   * itself with a warning. With `undefined` it asks on a terminal when `question` is given, else there is none; an empty
+   * value means none. `twice` asks again for a new passphrase, to catch a slip.
    */
-  passphrase(flagValue: string | undefined, question?: string): PassphraseSource;
+  passphrase(flagValue: string | undefined, question?: string, options?: { twice?: boolean }): PassphraseSource;
   /** Aborted on Ctrl-C: use cases check it between steps. */
   readonly signal: AbortSignal;
 }

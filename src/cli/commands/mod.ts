@@ -27,4 +27,15 @@ export const NOUNS: Readonly<Record<string, string>> = {
  * The one list of commands, sorted by noun and verb. Keep each `load` an import with a literal path: the build and the
  * type checker follow it.
  */
-export const COMMANDS: readonly CommandRow[] = [];
+export const COMMANDS: readonly CommandRow[] = [
+  {
+    path: ["completion"],
+    summary: "Print a script that makes a shell complete qpki's commands",
+    load: () => import("./completion.ts"),
+  },
+  {
+    path: ["help"],
+    summary: "Show help of a noun, of a command, or the exit statuses",
+    load: () => import("./help.ts"),
+  },
+];
