@@ -1,0 +1,175 @@
+import { encodePem, equalBytes } from "../bytes.ts";
+import { InputError, OperationError } from "../errors.ts";
+import { readFileBytes } from "../files.ts";
+import { spkiFingerprint } from "../keys/spki.ts";
+import type { CaStore } from "../store/ca.ts";
+import { CA_CERTIFICATE_FILE, certificateFile, CHAIN_FILE } from "../store/layout.ts";
+import type { CaMeta, CaVersion } from "../store/meta.ts";
+import { basicConstraints, keyUsage, subjectKeyId } from "../x509/certificate.ts";
+import { readCsr } from "../x509/csr.ts";
+import { decodeName, formatName, sameName } from "../x509/name.ts";
+import type { Certificate } from "../x509/types.ts";
+import { verifyCertificate } from "../x509/verify.ts";
+import { type Deps, formatInstant, wholeSecond } from "./deps.ts";
+import { subjectFields } from "./init.ts";
+
+/** What came back from the CA above. */
+export interface AcceptRequest {
+  /** The certificate, with or without its issuers, in any order. */
+  readonly certificates: readonly Certificate[];
+  /** Further issuers that the operator named. */
+  readonly issuers?: readonly Certificate[];
+}
+
+/** A certificate that was taken in. */
+export interface Accepted {
+  readonly versionId: string;
+  readonly certificate: Certificate;
+  /** Its issuers, the root last; empty when none was given. */
+  readonly issuers: readonly Certificate[];
+}
+
+/**
+ * Takes the certificate for a key that waits for one, after checking that it is for that key, that it makes a CA, that it is
+ * valid now and that its issuers, as far as they are given, really signed it; then the version becomes active.
+ * @throws {InputError} `accept.nothing_pending`, `accept.key_mismatch`, `accept.not_a_ca`, `accept.not_valid`.
+ * @throws {OperationError} `accept.chain` when the signatures above do not verify.
+ */
+export async function acceptCertificate(store: CaStore, request: AcceptRequest, deps: Deps): Promise<Accepted> {
+  return await store.change("accept", async (change) => {
+    const [versionId, version] = pendingVersion(change.meta, store.folder);
+    const certificate = await certificateForKey(request.certificates, version, versionId);
+    checkCaCertificate(certificate, wholeSecond(deps));
+    await compareSubject(store, version, { certificate, deps });
+    const issuers = await checkChain(certificate, request, deps);
+    const algorithm = version.algos[0]!;
+    const file = certificateFile(versionId, algorithm);
+    const pem = encodePem("CERTIFICATE", certificate.der);
+    const chain = [certificate, ...issuers].map((one) => encodePem("CERTIFICATE", one.der)).join("");
+    const isRoot = sameName(certificate.issuer, certificate.subject);
+    await change.writeFile(file, pem, { overwrite: true });
+    await change.writeFile(CA_CERTIFICATE_FILE, pem, { overwrite: true });
+    if (!isRoot) await change.writeFile(CHAIN_FILE, chain, { overwrite: true });
+    await change.writeMeta(activated(change.meta, { versionId, file, certificate, isRoot }));
+    return { versionId, certificate, issuers };
+  }, { signal: deps.signal });
+}
+
+function pendingVersion(meta: CaMeta, folder: string): [string, CaVersion] {
+  const found = Object.entries(meta.versions).find(([, { status, csr, certificates }]) =>
+    status === "pending" && csr !== undefined && certificates === undefined
+  );
+  if (found) return found;
+  throw new InputError(`Cannot accept a certificate for the CA "${folder}": no version waits for one`, {
+    code: "accept.nothing_pending",
+    object: folder,
+    hint: "A request is made with: qpki ca init --csr-only",
+  });
+}
+
+async function certificateForKey(
+  certificates: readonly Certificate[],
+  version: CaVersion,
+  versionId: string,
+): Promise<Certificate> {
+  const pin = version.keys[0]?.spki_sha256?.toLowerCase();
+  const seen: string[] = [];
+  for (const certificate of certificates) {
+    const fingerprint = await spkiFingerprint(certificate.spki);
+    if (pin !== undefined && fingerprint === pin) return certificate;
+    seen.push(`${formatName(certificate.subject)} (${fingerprint.slice(0, 16)}…)`);
+  }
+  throw new InputError(
+    `Cannot accept the certificate: it is not for the key of version ${versionId}, whose public key has SHA-256 ${pin}`,
+    { code: "accept.key_mismatch", hint: `Public keys in the file: ${seen.join(", ") || "none"}` },
+  );
+}
+
+function checkCaCertificate(certificate: Certificate, now: Date): void {
+  const usage = keyUsage(certificate);
+  const missing = !basicConstraints(certificate)?.ca
+    ? "basicConstraints does not say cA TRUE"
+    : usage && !usage.includes("keyCertSign")
+    ? "its key usage lacks keyCertSign"
+    : !subjectKeyId(certificate)
+    ? "it has no subjectKeyIdentifier (RFC 5280 section 4.2.1.2)"
+    : decodeName(certificate.subject).length === 0
+    ? "its subject is empty"
+    : undefined;
+  if (missing !== undefined) {
+    throw new InputError(`Cannot accept the certificate: ${missing}`, {
+      code: "accept.not_a_ca",
+      hint: "Ask the issuer for a certificate with the extensions of the request",
+    });
+  }
+  if (now > certificate.notAfter || now < certificate.notBefore) {
+    throw new InputError(
+      `Cannot accept the certificate: it is valid from ${formatInstant(certificate.notBefore)} to ${
+        formatInstant(certificate.notAfter)
+      }`,
+      { code: "accept.not_valid" },
+    );
+  }
+}
+
+/** The issuer may set another subject; the operator should know. */
+async function compareSubject(
+  store: CaStore,
+  version: CaVersion,
+  { certificate, deps }: { certificate: Certificate; deps: Deps },
+): Promise<void> {
+  const path = store.path(version.csr!);
+  const { subject } = readCsr(await readFileBytes(path), path);
+  if (equalBytes(subject, certificate.subject)) return;
+  deps.warn(
+    `The issuer changed the subject from "${formatName(subject)}" to "${formatName(certificate.subject)}"`,
+  );
+}
+
+/** The issuers from the certificate up to the root, verified; empty when none was given. */
+async function checkChain(certificate: Certificate, request: AcceptRequest, deps: Deps): Promise<Certificate[]> {
+  const others = [...request.certificates, ...request.issuers ?? []]
+    .filter((other) => !equalBytes(other.der, certificate.der));
+  const selfIssued = sameName(certificate.issuer, certificate.subject);
+  const candidates = selfIssued ? [certificate, ...others] : others;
+  if (candidates.length === 0) {
+    deps.warn(
+      "The signature on the certificate was not checked: its issuer is neither in the file nor in --parent-cert",
+    );
+    return [];
+  }
+  const roots = candidates.filter((one) => sameName(one.issuer, one.subject));
+  const verdict = await verifyCertificate(certificate, {
+    intermediates: candidates,
+    anchors: roots.length > 0 ? roots : candidates,
+    at: deps.now(),
+  });
+  if (!verdict.valid) {
+    throw new OperationError(
+      `Cannot accept the certificate: ${
+        verdict.reasons.map((reason) => reason.message).join("; ") || "no valid chain"
+      }`,
+      { code: "accept.chain", hint: "Give the issuing CA's certificate in the file or with --parent-cert" },
+    );
+  }
+  return verdict.chain.filter((one) => !equalBytes(one.der, certificate.der));
+}
+
+function activated(
+  meta: CaMeta,
+  about: { versionId: string; file: string; certificate: Certificate; isRoot: boolean },
+): CaMeta {
+  const versions: CaMeta["versions"] = {};
+  for (const [id, version] of Object.entries(meta.versions)) {
+    versions[id] = version.status === "active" ? { ...version, status: "archived" } : version;
+  }
+  const pending = versions[about.versionId]!;
+  versions[about.versionId] = { ...pending, status: "active", certificates: [about.file] };
+  return {
+    ...meta,
+    subject: { ...meta.subject, ...subjectFields(decodeName(about.certificate.subject)) },
+    role: about.isRoot ? "root" : "subordinate",
+    active: about.versionId,
+    versions,
+  };
+}

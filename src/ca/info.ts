@@ -1,0 +1,127 @@
+import type { CaStore } from "../store/ca.ts";
+import { lookUpKeyRow } from "../alg/find.ts";
+import { decodeScheme, describeAlgorithm } from "../keys/scheme.ts";
+import { isCaFolder } from "../store/ca.ts";
+import type { IndexEntry } from "../store/index_txt.ts";
+import type { CaVersion, KeyEntry } from "../store/meta.ts";
+import { basicConstraints } from "../x509/certificate.ts";
+import { formatName, sameName } from "../x509/name.ts";
+import type { Certificate } from "../x509/types.ts";
+import { formatInstant } from "./deps.ts";
+
+/** What the index says about a certificate now; `expired` is computed, never stored. */
+export type CertificateStatus = "valid" | "revoked" | "expired";
+
+/** Status of an index entry at `at`. */
+export function statusOf(entry: IndexEntry, at: Date): CertificateStatus {
+  if (entry.revocation) return "revoked";
+  return entry.status === "E" || entry.notAfter < at ? "expired" : "valid";
+}
+
+/** How many certificates have each status. */
+export function countByStatus(entries: readonly IndexEntry[], at: Date): Record<CertificateStatus | "total", number> {
+  const counts = { valid: 0, revoked: 0, expired: 0, total: entries.length };
+  for (const entry of entries) counts[statusOf(entry, at)]++;
+  return counts;
+}
+
+/** Whether the CA is a root: stored, and for metadata of the older tool told by its certificate. */
+export function roleOf(store: CaStore, certificate: Certificate | undefined): "root" | "subordinate" {
+  if (store.meta.role) return store.meta.role;
+  return certificate && !sameName(certificate.issuer, certificate.subject) ? "subordinate" : "root";
+}
+
+/** Facts of a CA for printing; keys are those of `ca info --json`. */
+export interface CaFacts {
+  readonly path: string;
+  readonly subject: string;
+  readonly role: "root" | "subordinate";
+  readonly active: string;
+  readonly status: CaVersion["status"];
+  readonly profiles: readonly string[];
+  readonly algorithms: readonly string[];
+  readonly scheme?: string;
+  readonly keys: readonly Record<string, unknown>[];
+  readonly serial?: string;
+  readonly issuer?: string;
+  readonly not_before?: string;
+  readonly not_after?: string;
+  readonly path_len?: number;
+  readonly signature_algorithm?: string;
+  readonly certificates: Record<CertificateStatus | "total", number>;
+  readonly versions: readonly { id: string; status: CaVersion["status"]; profiles: readonly string[] }[];
+}
+
+/** Facts of the active version (or the pending one, when none is active yet). */
+export async function caFacts(store: CaStore, at: Date): Promise<CaFacts> {
+  const { meta } = store;
+  const { id, version } = store.version(meta.active === "" ? Object.keys(meta.versions)[0] ?? "" : undefined);
+  const certificate = version.status === "pending" ? undefined : (await store.certificates(id))[0];
+  return {
+    path: store.folder,
+    subject: certificate ? formatName(certificate.subject) : String(meta.subject.common_name ?? ""),
+    role: roleOf(store, certificate),
+    active: meta.active,
+    status: version.status,
+    profiles: version.profiles,
+    algorithms: version.algos,
+    ...(version.schemes?.[0] === undefined ? {} : { scheme: version.schemes[0] }),
+    keys: version.keys.map(keyFacts),
+    ...(certificate ? certificateFacts(certificate) : {}),
+    certificates: countByStatus(await store.entries(), at),
+    versions: Object.entries(meta.versions).map(([name, each]) => ({
+      id: name,
+      status: each.status,
+      profiles: each.profiles,
+    })),
+  };
+}
+
+/** Every folder below `top` (itself included) that holds a CA, sorted; hidden folders and links are not entered. */
+export async function findCaFolders(top: string, depth = 6): Promise<string[]> {
+  const found: string[] = [];
+  const visit = async (folder: string, left: number): Promise<void> => {
+    if (await isCaFolder(folder)) found.push(folder);
+    if (left === 0) return;
+    for await (const entry of Deno.readDir(folder)) {
+      if (entry.isDirectory && !entry.name.startsWith(".") && entry.name !== "node_modules") {
+        await visit(folder.endsWith("/") ? folder + entry.name : `${folder}/${entry.name}`, left - 1);
+      }
+    }
+  };
+  await visit(top, depth);
+  return found.sort();
+}
+
+/** Where a key is, without what only machines need. */
+export function describeStorage({ storage }: KeyEntry): string {
+  if (storage.type === "software") return `file ${storage.path}`;
+  const parts = [
+    ...(storage.label === undefined ? [] : [`label "${storage.label}"`]),
+    ...(storage.key_id === undefined ? [] : [`id ${storage.key_id}`]),
+  ];
+  return `token (${storage.config}), ${parts.join(", ")}`;
+}
+
+function keyFacts(entry: KeyEntry): Record<string, unknown> {
+  const { id, algorithm, storage, spki_sha256 } = entry;
+  return {
+    id,
+    algorithm: lookUpKeyRow(algorithm)?.name ?? algorithm,
+    storage,
+    ...(spki_sha256 ? { spki_sha256 } : {}),
+  };
+}
+
+function certificateFacts(certificate: Certificate) {
+  const pathLen = basicConstraints(certificate)?.pathLen;
+  return {
+    serial: certificate.serial,
+    issuer: formatName(certificate.issuer),
+    not_before: formatInstant(certificate.notBefore),
+    not_after: formatInstant(certificate.notAfter),
+    ...(pathLen === undefined ? {} : { path_len: pathLen }),
+    signature_algorithm: decodeScheme(certificate.signatureAlgorithm)?.label ??
+      describeAlgorithm(certificate.signatureAlgorithm),
+  };
+}
