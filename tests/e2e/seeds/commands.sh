@@ -14,7 +14,6 @@ scenario: guide 3, key identification by label and id
 qpki ca init --hsm-config ./hsm.yaml --key-label "root-ca-key" --key-id "0102030405" ...
 
 scenario: guide 4, initialize, issue, enroll, diagnose
-setup: openssl req -new -newkey rsa:2048 -nodes -keyout server.key -subj /CN=server.example.com -out server.csr
 export HSM_PIN="****"
 qpki ca init --hsm-config ./hsm/thales-luna.yaml \
   --key-label "root-ca-key" \
