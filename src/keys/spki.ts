@@ -85,7 +85,7 @@ export function describePublicKey(algorithm: AlgorithmParts, publicKey: Bytes): 
   const facts = { algorithmOid: algorithm.oid, publicKey, ...(rsa ? { rsa } : {}) };
   return row
     ? { ...facts, row, description: row.label }
-    : { ...facts, description: foreignDescription(algorithm, rsa?.modulusBits) };
+    : { ...facts, description: describeAlgorithmParts(algorithm, rsa?.modulusBits) };
 }
 
 /** The rows with this AlgorithmIdentifier; several for RSA, whose modulus tells them apart. NULL may be missing. */
@@ -150,8 +150,13 @@ function rsaFacts(publicKey: Uint8Array): { modulusBits: number; exponent: bigin
   return { modulusBits: modulus.length * 8 - Math.clz32(modulus[0]!) + 24, exponent };
 }
 
-function foreignDescription(algorithm: AlgorithmParts, modulusBits: number | undefined): string {
-  if (modulusBits !== undefined) return `${algorithm.oid === OID_RSA_ENCRYPTION ? "RSA" : "RSA-PSS"} ${modulusBits}`;
+/** The algorithm of a key in words: `EC secp256k1`, `RSA 1024`, `id-ml-dsa-65`. */
+export function describeAlgorithmParts(algorithm: AlgorithmParts, modulusBits?: number): string {
+  if (RSA_OIDS.has(algorithm.oid)) {
+    return `${algorithm.oid === OID_RSA_ENCRYPTION ? "RSA" : "RSA-PSS"}${
+      modulusBits === undefined ? "" : ` ${modulusBits}`
+    }`;
+  }
   const name = oidName(algorithm.oid) ?? algorithm.oid;
   if (algorithm.oid !== OID_EC_PUBLIC_KEY) return name === "dsa" ? "DSA" : name;
   const curve = algorithm.parameters && readDer(algorithm.parameters);
