@@ -1,0 +1,100 @@
+import assert from "node:assert/strict";
+import { UsageError } from "../errors.ts";
+import type { Command } from "./command.ts";
+import { ParsedInput } from "./input.ts";
+import { parseArguments } from "./run.ts";
+
+const COMMAND: Pick<Command, "args" | "flags"> = {
+  args: [{ name: "file", description: "input file", required: true }],
+  flags: [
+    { name: "out", short: "o", value: "FILE", description: "output", aliases: ["output"] },
+    { name: "var", value: "K=V", repeat: true, description: "variable" },
+    { name: "days", value: "N", default: "7", description: "days" },
+    { name: "format", short: "f", value: "F", choices: ["pem", "der"], default: "pem", description: "format" },
+    { name: "force", description: "replace" },
+    { name: "no-check-exp", description: "switch with a negative name" },
+    { name: "check-exp", value: "BOOL", description: "the other one" },
+  ],
+};
+
+async function parse(...argv: string[]): Promise<ParsedInput> {
+  return new ParsedInput(COMMAND, await parseArguments(COMMAND, argv));
+}
+
+Deno.test("flags are read in every usual form", async () => {
+  for (
+    const argv of [
+      ["in", "--out", "x", "--force"],
+      ["--out=x", "--force", "in"],
+      ["-o", "x", "in", "--force"],
+      ["-ox", "--force", "--", "in"],
+      ["--output", "x", "--force", "in"],
+      ["--out", "w", "--out", "x", "--force", "in"],
+    ]
+  ) {
+    const input = await parse(...argv);
+    assert.equal(input.text("out"), "x", argv.join(" "));
+    assert.equal(input.on("force"), true);
+    assert.equal(input.argument("file"), "in");
+  }
+});
+
+Deno.test("repeated flags keep their order, defaults apply, switches with no- are switches", async () => {
+  const input = await parse("in", "--var", "a=1", "--var", "b=-2", "--no-check-exp", "--check-exp", "false");
+  assert.deepEqual(input.list("var"), ["a=1", "b=-2"]);
+  assert.equal(input.integer("days"), 7);
+  assert.equal(input.text("format"), "pem");
+  assert.equal(input.on("no-check-exp"), true);
+  assert.equal(input.text("check-exp"), "false");
+  assert.equal((await parse("in")).on("no-check-exp"), false);
+  assert.deepEqual((await parse("in")).list("var"), []);
+});
+
+Deno.test("a value may look like a flag only after =", async () => {
+  assert.equal((await parse("in", "--out=--force")).text("out"), "--force");
+  assert.equal((await parse("in", "--out", "-")).text("out"), "-");
+  assert.equal((await parse("in", "--out", "-x-")).text("out"), "-x-");
+  await assert.rejects(parse("in", "--out", "--force"), /Missing value of --out/);
+});
+
+Deno.test("wrong usage is told with the nearest flag, and no value is repeated", async () => {
+  const table: [string[], RegExp, RegExp?][] = [
+    [[], /Missing argument FILE/],
+    [["in", "stray"], /Unexpected argument "stray"/],
+    [["in", "--forse"], /Unknown flag "--forse"/, /Did you mean "--force"/],
+    [["in", "-z"], /Unknown flag "-z"/],
+    [["in", "--out"], /Missing value of --out/],
+    [["in", "--force=1"], /--force with a value: it is a switch/],
+    [["in", "--format", "xml"], /--format "xml": not one of pem, der/],
+    [["in", "--pin", "1234"], /Cannot take a PIN from the command line/, /pin_env/],
+    [["in", "--pin=1234"], /Cannot take a PIN from the command line/, /pin_env/],
+  ];
+  for (const [argv, message, hint] of table) {
+    await assert.rejects(parse(...argv), (error: unknown) => {
+      assert.ok(error instanceof UsageError, argv.join(" "));
+      assert.match(error.message, message);
+      if (hint) assert.match(error.hint ?? "", hint);
+      assert.ok(!`${error.message}${error.hint}`.includes("1234"));
+      return true;
+    });
+  }
+});
+
+Deno.test("numbers are checked with their range", async () => {
+  assert.equal((await parse("in", "--days", "30")).integer("days", { min: 1 }), 30);
+  assert.equal((await parse("in", "--days", "-3")).integer("days"), -3);
+  for (const text of ["", "x", "1.5", "1e3", "0x10", "99999999999999999999"]) {
+    const input = await parse("in", `--days=${text}`);
+    assert.throws(() => input.integer("days"), UsageError, text);
+  }
+  const input = await parse("in", "--days", "0");
+  assert.throws(() => input.integer("days", { min: 1, max: 9 }), /not a whole number from 1 to 9/);
+});
+
+Deno.test("asking for what the command does not declare is a bug", async () => {
+  const input = await parse("in");
+  assert.throws(() => input.text("nothing"), /does not declare/);
+  assert.throws(() => input.argument("nothing"), /does not declare/);
+  assert.throws(() => input.text("force"), /is a switch/);
+  assert.throws(() => input.on("out"), /takes a value/);
+});
