@@ -62,13 +62,23 @@ export function readInteger(node: DerNode | undefined, what = "integer"): bigint
   return signedValue(content, offset);
 }
 
-/** Value of an INTEGER or ENUMERATED from `min` to `max` (0 to 2^31-1 unless told) as a number. */
-export function readSmallInteger(
-  node: DerNode | undefined,
-  what = "integer",
-  { min = 0, max = 0x7fffffff }: { min?: number; max?: number } = {},
-): number {
-  if (!node?.is(TAG.INTEGER) && !node?.is(TAG.ENUMERATED)) throw wrongType(node, "INTEGER", what);
+/** Value of an INTEGER from `min` to `max` (0 to 2^31-1 unless told) as a number. */
+export function readSmallInteger(node: DerNode | undefined, what = "integer", range: IntegerRange = {}): number {
+  return smallValue(expectTag(node, TAG.INTEGER, what), what, range);
+}
+
+/** Value of an ENUMERATED, as {@link readSmallInteger}. */
+export function readEnumerated(node: DerNode | undefined, what = "enumerated", range: IntegerRange = {}): number {
+  return smallValue(expectTag(node, TAG.ENUMERATED, what), what, range);
+}
+
+/** Bounds of a small number, both inclusive. */
+export interface IntegerRange {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+function smallValue(node: DerNode, what: string, { min = 0, max = 0x7fffffff }: IntegerRange): number {
   const value = signedValue(node.content, node.offset);
   if (value < BigInt(min) || value > BigInt(max)) throw invalid(node, `${what} is not from ${min} to ${max}`);
   return Number(value);

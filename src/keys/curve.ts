@@ -47,7 +47,7 @@ interface EdwardsCurve {
 const P25519 = 2n ** 255n - 19n;
 const P448 = 2n ** 448n - 2n ** 224n - 1n;
 /** y of a point of order 8 on edwards25519; its negative belongs to the others. */
-const Y8 = 0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd83d3d706a17c7n;
+const Y8 = 0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7n;
 
 const EDWARDS: Readonly<Record<number, EdwardsCurve>> = {
   32: { p: P25519, lowOrder: [0n, 1n, P25519 - 1n, Y8, P25519 - Y8] },

@@ -5,7 +5,7 @@ import {
   expectExplicit,
   expectTag,
   integer,
-  readSmallInteger,
+  readEnumerated,
   readTime,
   TAG,
 } from "../../asn1/der.ts";
@@ -138,8 +138,7 @@ export const crlReason: ExtensionCodec<RevocationReason> = {
     return enumerated(number);
   },
   decode(der) {
-    const node = expectTag(readContent(der), TAG.ENUMERATED, "cRLReason");
-    return reasonByNumber(readSmallInteger(node, "cRLReason"));
+    return reasonByNumber(readEnumerated(readContent(der), "cRLReason"));
   },
   show: (reason) => ({ json: reason, text: [reason] }),
 };
