@@ -5,9 +5,9 @@ import { spkiFingerprint } from "../keys/spki.ts";
 import type { CaStore } from "../store/ca.ts";
 import { CA_CERTIFICATE_FILE, certificateFile, CHAIN_FILE } from "../store/layout.ts";
 import type { CaMeta, CaVersion } from "../store/meta.ts";
-import { basicConstraints, keyUsage, subjectKeyId } from "../x509/certificate.ts";
+import { isCa, isSelfIssued, keyUsage, subjectKeyId } from "../x509/certificate.ts";
 import { readCsr } from "../x509/csr.ts";
-import { decodeName, formatName, sameName } from "../x509/name.ts";
+import { decodeName, formatName } from "../x509/name.ts";
 import type { Certificate } from "../x509/types.ts";
 import { verifyCertificate } from "../x509/verify.ts";
 import { type Deps, formatInstant, wholeSecond } from "./deps.ts";
@@ -46,7 +46,7 @@ export async function acceptCertificate(store: CaStore, request: AcceptRequest, 
     const file = certificateFile(versionId, algorithm);
     const pem = encodePem("CERTIFICATE", certificate.der);
     const chain = [certificate, ...issuers].map((one) => encodePem("CERTIFICATE", one.der)).join("");
-    const isRoot = sameName(certificate.issuer, certificate.subject);
+    const isRoot = isSelfIssued(certificate);
     await change.writeFile(file, pem, { overwrite: true });
     await change.writeFile(CA_CERTIFICATE_FILE, pem, { overwrite: true });
     if (!isRoot) await change.writeFile(CHAIN_FILE, chain, { overwrite: true });
@@ -87,7 +87,7 @@ async function certificateForKey(
 
 function checkCaCertificate(certificate: Certificate, now: Date): void {
   const usage = keyUsage(certificate);
-  const missing = !basicConstraints(certificate)?.ca
+  const missing = !isCa(certificate)
     ? "basicConstraints does not say cA TRUE"
     : usage && !usage.includes("keyCertSign")
     ? "its key usage lacks keyCertSign"
@@ -130,7 +130,7 @@ async function compareSubject(
 async function checkChain(certificate: Certificate, request: AcceptRequest, deps: Deps): Promise<Certificate[]> {
   const others = [...request.certificates, ...request.issuers ?? []]
     .filter((other) => !equalBytes(other.der, certificate.der));
-  const selfIssued = sameName(certificate.issuer, certificate.subject);
+  const selfIssued = isSelfIssued(certificate);
   const candidates = selfIssued ? [certificate, ...others] : others;
   if (candidates.length === 0) {
     deps.warn(
@@ -138,7 +138,7 @@ async function checkChain(certificate: Certificate, request: AcceptRequest, deps
     );
     return [];
   }
-  const roots = candidates.filter((one) => sameName(one.issuer, one.subject));
+  const roots = candidates.filter(isSelfIssued);
   const verdict = await verifyCertificate(certificate, {
     intermediates: candidates,
     anchors: roots.length > 0 ? roots : candidates,

@@ -8,7 +8,7 @@ import type { Profile, Template, Variable } from "../profile/types.ts";
 import { subjectAltNames } from "../x509/certificate.ts";
 import { verifyCsr } from "../x509/csr.ts";
 import { decodeName } from "../x509/name.ts";
-import type { Csr, GeneralName } from "../x509/types.ts";
+import type { Csr } from "../x509/types.ts";
 
 /** Values for the variables of a profile, before they are checked. */
 export type Given = Record<string, unknown>;
@@ -126,7 +126,7 @@ function takeSubject(profile: Profile, csr: Csr, taking: Taking): void {
 const PLACES = [["dns", "DNS"], ["ip", "IP"], ["email", "email"], ["uri", "URI"]] as const;
 
 function takeAlternativeNames(profile: Profile, csr: Csr, taking: Taking): void {
-  const names: readonly GeneralName[] = subjectAltNames(csr);
+  const names = subjectAltNames(csr);
   for (const [kind, what] of PLACES) {
     const values = names.flatMap((name) => name.type === kind ? [name.value] : []);
     if (values.length === 0) continue;

@@ -1,34 +1,17 @@
-import type { CaStore } from "../store/ca.ts";
 import { lookUpKeyRow } from "../alg/find.ts";
 import { decodeScheme, describeAlgorithm } from "../keys/scheme.ts";
-import { isCaFolder } from "../store/ca.ts";
-import type { IndexEntry } from "../store/index_txt.ts";
+import { type CaStore, isCaFolder } from "../store/ca.ts";
 import type { CaVersion, KeyEntry } from "../store/meta.ts";
-import { basicConstraints } from "../x509/certificate.ts";
-import { formatName, sameName } from "../x509/name.ts";
+import { basicConstraints, isSelfIssued } from "../x509/certificate.ts";
+import { formatName } from "../x509/name.ts";
 import type { Certificate } from "../x509/types.ts";
 import { formatInstant } from "./deps.ts";
-
-/** What the index says about a certificate now; `expired` is computed, never stored. */
-export type CertificateStatus = "valid" | "revoked" | "expired";
-
-/** Status of an index entry at `at`. */
-export function statusOf(entry: IndexEntry, at: Date): CertificateStatus {
-  if (entry.revocation) return "revoked";
-  return entry.status === "E" || entry.notAfter < at ? "expired" : "valid";
-}
-
-/** How many certificates have each status. */
-export function countByStatus(entries: readonly IndexEntry[], at: Date): Record<CertificateStatus | "total", number> {
-  const counts = { valid: 0, revoked: 0, expired: 0, total: entries.length };
-  for (const entry of entries) counts[statusOf(entry, at)]++;
-  return counts;
-}
+import { type CertificateStatus, countByStatus } from "./status.ts";
 
 /** Whether the CA is a root: stored, and for metadata of the older tool told by its certificate. */
 export function roleOf(store: CaStore, certificate: Certificate | undefined): "root" | "subordinate" {
   if (store.meta.role) return store.meta.role;
-  return certificate && !sameName(certificate.issuer, certificate.subject) ? "subordinate" : "root";
+  return certificate && !isSelfIssued(certificate) ? "subordinate" : "root";
 }
 
 /** Facts of a CA for printing; keys are those of `ca info --json`. */

@@ -29,9 +29,79 @@ export const NOUNS: Readonly<Record<string, string>> = {
  */
 export const COMMANDS: readonly CommandRow[] = [
   {
+    path: ["ca", "accept"],
+    summary: "Take the certificate for a CA that was made with --csr-only",
+    load: () => import("./ca/accept.ts"),
+  },
+  {
+    path: ["ca", "export"],
+    summary: "Write out the certificate of a CA, its chain, or its root",
+    load: () => import("./ca/export.ts"),
+  },
+  {
+    path: ["ca", "info"],
+    summary: "Show a CA: subject, key, validity, versions, certificates",
+    load: () => import("./ca/info.ts"),
+  },
+  {
+    path: ["ca", "init"],
+    summary: "Make a root or subordinate CA",
+    load: () => import("./ca/init.ts"),
+  },
+  {
+    path: ["ca", "list"],
+    summary: "Find the CAs below a folder",
+    load: () => import("./ca/list.ts"),
+  },
+  {
+    path: ["cert", "info"],
+    summary: "Show a certificate",
+    load: () => import("./cert/info.ts"),
+  },
+  {
+    path: ["cert", "issue"],
+    summary: "Issue a certificate for a request",
+    load: () => import("./cert/issue.ts"),
+  },
+  {
+    path: ["cert", "list"],
+    summary: "List the certificates that a CA issued",
+    load: () => import("./cert/list.ts"),
+  },
+  {
+    path: ["cert", "revoke"],
+    summary: "Revoke a certificate that a CA issued",
+    load: () => import("./cert/revoke.ts"),
+  },
+  {
+    path: ["cert", "verify"],
+    summary: "Verify a certificate up to a trusted one",
+    load: () => import("./cert/verify.ts"),
+  },
+  {
     path: ["completion"],
     summary: "Print a script that makes a shell complete qpki's commands",
     load: () => import("./completion.ts"),
+  },
+  {
+    path: ["crl", "gen"],
+    summary: "Make a certificate revocation list",
+    load: () => import("./crl/gen.ts"),
+  },
+  {
+    path: ["crl", "info"],
+    summary: "Show a certificate revocation list",
+    load: () => import("./crl/info.ts"),
+  },
+  {
+    path: ["crl", "list"],
+    summary: "List the revocation lists in a CA's folder",
+    load: () => import("./crl/list.ts"),
+  },
+  {
+    path: ["crl", "verify"],
+    summary: "Verify the signature of a certificate revocation list",
+    load: () => import("./crl/verify.ts"),
   },
   {
     path: ["help"],

@@ -1,0 +1,195 @@
+import { type CaKeyRequest, initCa, type InitResult } from "../../../ca/init.ts";
+import { describeStorage } from "../../../ca/info.ts";
+import { caSigner, type OpenCa } from "../../../ca/signer.ts";
+import { formatInstant } from "../../../ca/deps.ts";
+import { encodePem } from "../../../bytes.ts";
+import { UsageError } from "../../../errors.ts";
+import { existsError, pathExists, writeFileDurably } from "../../../files.ts";
+import { compileProfile } from "../../../profile/compile.ts";
+import { loadProfile } from "../../../profile/load.ts";
+import { CaStore } from "../../../store/ca.ts";
+import { joinPath } from "../../../store/layout.ts";
+import { formatName } from "../../../x509/name.ts";
+import type { Command, CommandResult, Context, Flag, Input } from "../../command.ts";
+import {
+  aliased,
+  CA_DIR,
+  FORCE,
+  HSM_FLAGS,
+  hsmRef,
+  KEY,
+  OUT,
+  PARENT,
+  PARENT_PASSPHRASE,
+  PASSPHRASE,
+  PROFILES,
+  required,
+  VAR_FLAGS,
+} from "../../flags.ts";
+import { givenValidity, givenVariables, VALIDITY } from "../../profile_input.ts";
+
+const FLAGS: readonly Flag[] = [
+  required(PROFILES),
+  ...VAR_FLAGS,
+  aliased(CA_DIR, "dir"),
+  VALIDITY,
+  PASSPHRASE,
+  PARENT,
+  PARENT_PASSPHRASE,
+  ...HSM_FLAGS,
+  { name: "use-existing-key", description: "use the key in the token (or in --key) instead of making one" },
+  { ...KEY, description: "private key file that --use-existing-key takes; it is copied into the CA" },
+  { name: "generate-key", description: "make the key; this is the default, the flag is for older scripts" },
+  { name: "csr-only", description: "make the key and a request for another CA; the certificate comes with ca accept" },
+  { ...OUT, description: "with --csr-only: file for the request" },
+  FORCE,
+];
+
+/** `qpki ca init`. */
+const command: Command = {
+  summary: "Make a root or subordinate CA",
+  details: "Without --hsm-config the key is made in a file, encrypted when --passphrase is given. With --parent the " +
+    "parent CA signs the certificate; without it the CA is a root and signs its own.",
+  flags: FLAGS,
+  examples: [
+    `qpki ca init --profile ec/root-ca --var cn="Root CA" --ca-dir ./ca`,
+    `qpki ca init --profile ec/issuing-ca --var cn="Issuing CA" --parent ./ca --ca-dir ./issuing-ca`,
+    `qpki ca init --profile ec/root-ca --var cn="HSM Root CA" --hsm-config ./hsm.yaml --key-label root-ca-key`,
+  ],
+  async run(input, ctx) {
+    const folder = input.text(CA_DIR.name)!;
+    const [name, ...others] = input.list(PROFILES.name) as [string, ...string[]];
+    if (others.length > 0) {
+      throw new UsageError("Cannot make a CA with several profiles: this version of qpki takes one", {
+        code: "usage.profiles",
+      });
+    }
+    const key = keyRequest(input, ctx);
+    const csrOnly = input.on("csr-only");
+    const out = await outputPath(input, ctx, csrOnly);
+    const profile = await loadProfile(name, { caDir: joinPath(ctx.cwd, folder), cwd: ctx.cwd });
+    const compiled = compileProfile(profile, await givenVariables(input, ctx));
+    const validitySeconds = givenValidity(input, FLAGS);
+    await using parent = await openParent(input, ctx);
+    const result = await initCa({
+      folder,
+      profile: compiled,
+      key,
+      csrOnly,
+      ...(parent ? { parent } : {}),
+      ...(validitySeconds === undefined ? {} : { validitySeconds }),
+    }, ctx);
+    if (out !== undefined) {
+      await writeFileDurably(out, encodePem("CERTIFICATE REQUEST", result.csr!.der), {
+        overwrite: input.on(FORCE.name),
+      });
+    }
+    return report(result, folder, input.text(OUT.name));
+  },
+};
+export default command;
+
+function keyRequest(input: Input, ctx: Context): CaKeyRequest {
+  const existing = input.on("use-existing-key");
+  const file = input.text(KEY.name);
+  const ref = hsmRef(input, ctx);
+  if (existing && input.on("generate-key")) {
+    throw new UsageError("Cannot use --use-existing-key together with --generate-key", { code: "usage.key" });
+  }
+  if (ref) {
+    if (file !== undefined) {
+      throw new UsageError("Cannot use --key together with --hsm-config", { code: "usage.key" });
+    }
+    if (input.text(PASSPHRASE.name) !== undefined) {
+      throw new UsageError("Cannot use --passphrase together with --hsm-config: the token has a PIN", {
+        code: "usage.key",
+      });
+    }
+    if (existing && ref.label === undefined && ref.keyId === undefined) {
+      throw new UsageError("Cannot tell which key in the token is meant: give --key-label or --key-id", {
+        code: "usage.hsm",
+      });
+    }
+    return { type: "pkcs11", ref, existing };
+  }
+  if (existing !== (file !== undefined)) {
+    throw new UsageError(
+      existing
+        ? "Cannot use --use-existing-key: it needs --hsm-config with a key, or --key FILE"
+        : "Cannot use --key without --use-existing-key",
+      { code: "usage.key" },
+    );
+  }
+  const flag = input.text(PASSPHRASE.name);
+  const passphrase = ctx.passphrase(flag, flag === "-" ? "Passphrase of the CA key" : undefined, { twice: !existing });
+  return { type: "software", passphrase, ...(file === undefined ? {} : { existing: file }) };
+}
+
+async function outputPath(input: Input, ctx: Context, csrOnly: boolean): Promise<string | undefined> {
+  const out = input.text(OUT.name);
+  if (out === undefined) return undefined;
+  if (!csrOnly) throw new UsageError("Cannot use --out without --csr-only: the certificate goes into the CA");
+  const path = joinPath(ctx.cwd, out);
+  // told before there is a key
+  if (!input.on(FORCE.name) && await pathExists(path)) throw existsError(out);
+  return path;
+}
+
+async function openParent(input: Input, ctx: Context): Promise<OpenCa | undefined> {
+  const folder = input.text(PARENT.name);
+  const passphrase = input.text(PARENT_PASSPHRASE.name);
+  if (folder === undefined) {
+    if (passphrase === undefined) return undefined;
+    throw new UsageError("Cannot use --parent-passphrase without --parent", { code: "usage.parent" });
+  }
+  if (input.on("csr-only")) {
+    throw new UsageError("Cannot use --parent together with --csr-only: the parent would sign at once", {
+      code: "usage.parent",
+    });
+  }
+  const store = await CaStore.open(joinPath(ctx.cwd, folder));
+  return await caSigner(store, ctx, ctx.passphrase(passphrase, `Passphrase of the parent CA ${folder}`));
+}
+
+function report(result: InitResult, folder: string, out: string | undefined): CommandResult {
+  const { certificate, csr, key, meta, versionId } = result;
+  const version = meta.versions[versionId]!;
+  const common = {
+    path: folder,
+    role: meta.role,
+    version: versionId,
+    status: version.status,
+    profile: version.profiles[0],
+    algorithm: key.algorithm,
+    key,
+  };
+  const keyLine = `  Key:         ${key.algorithm}, ${describeStorage(key)}`;
+  if (!certificate) {
+    const data = { ...common, subject: formatName(csr!.subject), csr: out ?? `${folder}/${version.csr}` };
+    const text = [
+      `CA key created in ${folder}, waiting for its certificate`,
+      `  Subject:     ${data.subject}`,
+      keyLine,
+      `  Request:     ${data.csr}`,
+      `  Then:        qpki ca accept FILE --ca-dir ${folder}`,
+    ].join("\n");
+    return { data, text };
+  }
+  const data = {
+    ...common,
+    subject: formatName(certificate.subject),
+    serial: certificate.serial,
+    not_before: formatInstant(certificate.notBefore),
+    not_after: formatInstant(certificate.notAfter),
+    certificate: `${folder}/ca.crt`,
+  };
+  const text = [
+    `CA created in ${folder}`,
+    `  Subject:     ${data.subject}`,
+    keyLine,
+    `  Serial:      ${data.serial}`,
+    `  Valid until: ${data.not_after}`,
+    `  Certificate: ${data.certificate}`,
+  ].join("\n");
+  return { data, text };
+}

@@ -1,0 +1,109 @@
+import { checkCsr, takeNames, withNameFlags } from "../../../ca/csr_policy.ts";
+import { formatInstant } from "../../../ca/deps.ts";
+import { issueCertificate } from "../../../ca/issue.ts";
+import { caSigner } from "../../../ca/signer.ts";
+import { encodePem } from "../../../bytes.ts";
+import { existsError, pathExists, readFileBytes, writeFileDurably } from "../../../files.ts";
+import { compileProfile } from "../../../profile/compile.ts";
+import { loadProfile } from "../../../profile/load.ts";
+import { CaStore } from "../../../store/ca.ts";
+import { issuedFiles, joinPath } from "../../../store/layout.ts";
+import { fingerprint } from "../../../x509/certificate.ts";
+import { readCsr } from "../../../x509/csr.ts";
+import { formatName } from "../../../x509/name.ts";
+import type { Command, Context, Flag, Input } from "../../command.ts";
+import { CA_DIR, CA_PASSPHRASE, FORCE, OUT, PROFILE, required, VAR_FLAGS } from "../../flags.ts";
+import { DAYS, givenValidity, givenVariables, VALIDITY } from "../../profile_input.ts";
+
+const FLAGS: readonly Flag[] = [
+  CA_DIR,
+  required(PROFILE),
+  { name: "csr", value: "FILE", required: true, description: "certificate request, PEM or DER", complete: "file" },
+  OUT,
+  ...VAR_FLAGS,
+  { name: "cn", value: "NAME", description: "common name; wins over the request's" },
+  { name: "dns", value: "NAME", repeat: true, description: "DNS name; wins over the request's names" },
+  { name: "ip", value: "ADDRESS", repeat: true, description: "IP address; wins over the request's" },
+  DAYS,
+  VALIDITY,
+  CA_PASSPHRASE,
+  FORCE,
+];
+
+/** `qpki cert issue`. */
+const command: Command = {
+  summary: "Issue a certificate for a request",
+  details:
+    "The request's signature and key are checked. Its names are taken only where the profile has a place for them " +
+    "and the operator gave none; everything else in it is ignored, and named in a warning. Without --out the " +
+    "certificate is printed.",
+  flags: FLAGS,
+  examples: [
+    "qpki cert issue --ca-dir ./ca --profile ec/tls-server --csr server.csr --out server.crt",
+    "qpki cert issue --ca-dir ./ca --profile ec/tls-server --csr server.csr --cn www.example.org --dns www.example.org",
+  ],
+  async run(input, ctx) {
+    const folder = joinPath(ctx.cwd, input.text(CA_DIR.name)!);
+    const out = await outputPath(input, ctx);
+    const store = await CaStore.open(folder);
+    const profile = await loadProfile(input.text(PROFILE.name)!, { caDir: folder, cwd: ctx.cwd });
+    const csrFile = input.text("csr")!;
+    const csr = readCsr(await readFileBytes(joinPath(ctx.cwd, csrFile)), csrFile);
+    const flags = { dns: input.list("dns"), ip: input.list("ip"), ...cnFlag(input) };
+    const given = withNameFlags(profile, await givenVariables(input, ctx), flags);
+    const names = takeNames(profile, csr, given);
+    const compiled = compileProfile(profile, names.given);
+    await checkCsr(csr, compiled);
+    if (names.ignored.length > 0) ctx.warn(`Not taken from the request: ${names.ignored.join(", ")}`);
+    const validitySeconds = givenValidity(input, FLAGS);
+    await using ca = await caSigner(
+      store,
+      ctx,
+      ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key"),
+    );
+    const certificate = await issueCertificate(ca, {
+      profile: compiled,
+      spki: csr.spki,
+      ...(validitySeconds === undefined ? {} : { validitySeconds }),
+    }, ctx);
+    const pem = encodePem("CERTIFICATE", certificate.der);
+    if (out !== undefined) await writeFileDurably(out, pem, { overwrite: input.on(FORCE.name) });
+    const stored = `${input.text(CA_DIR.name)}/${issuedFiles(certificate.serial)[0]}`;
+    const data = {
+      serial: certificate.serial,
+      subject: formatName(certificate.subject),
+      issuer: formatName(certificate.issuer),
+      profile: profile.name,
+      not_before: formatInstant(certificate.notBefore),
+      not_after: formatInstant(certificate.notAfter),
+      fingerprint: await fingerprint(certificate),
+      path: stored,
+      ...(out === undefined ? { pem } : { out: input.text(OUT.name)! }),
+      ignored: names.ignored,
+    };
+    if (out === undefined) return { data, text: pem };
+    const text = [
+      `Certificate issued: ${input.text(OUT.name)}`,
+      `  Serial:      ${data.serial}`,
+      `  Subject:     ${data.subject}`,
+      `  Valid until: ${data.not_after}`,
+      `  Recorded in: ${stored}`,
+    ].join("\n");
+    return { data, text };
+  },
+};
+export default command;
+
+function cnFlag(input: Input): { cn?: string } {
+  const cn = input.text("cn");
+  return cn === undefined ? {} : { cn };
+}
+
+/** Told before anything is signed: a certificate must not be issued and then have no place to go. */
+async function outputPath(input: Input, ctx: Context): Promise<string | undefined> {
+  const out = input.text(OUT.name);
+  if (out === undefined) return undefined;
+  const path = joinPath(ctx.cwd, out);
+  if (!input.on(FORCE.name) && await pathExists(path)) throw existsError(out);
+  return path;
+}

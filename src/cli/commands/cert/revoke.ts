@@ -1,0 +1,71 @@
+import { generateCrl } from "../../../ca/crl.ts";
+import { formatInstant } from "../../../ca/deps.ts";
+import { readReason, revokeCertificate } from "../../../ca/revoke.ts";
+import { caSigner } from "../../../ca/signer.ts";
+import { OperationError, QpkiError } from "../../../errors.ts";
+import { CaStore } from "../../../store/ca.ts";
+import { joinPath } from "../../../store/layout.ts";
+import type { Command } from "../../command.ts";
+import { daysFromNow } from "../../crl_input.ts";
+import { CA_DIR, CA_PASSPHRASE, SERIAL_ARGUMENT } from "../../flags.ts";
+
+/** `qpki cert revoke SERIAL`. */
+const command: Command = {
+  summary: "Revoke a certificate that a CA issued",
+  details: "The revocation counts for others once a CRL says so: add --gen-crl, or run crl gen afterwards.",
+  args: [SERIAL_ARGUMENT],
+  flags: [
+    CA_DIR,
+    {
+      name: "reason",
+      short: "r",
+      value: "REASON",
+      default: "unspecified",
+      description: "unspecified, keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation, " +
+        "certificateHold, privilegeWithdrawn or aACompromise",
+    },
+    { name: "gen-crl", description: "make a new CRL at once" },
+    { name: "crl-days", value: "N", default: "7", description: "days until the CRL's nextUpdate" },
+    CA_PASSPHRASE,
+  ],
+  examples: [
+    "qpki cert revoke 0x1A2B3C --ca-dir ./ca --reason keyCompromise",
+    "qpki cert revoke 0x1A2B3C --ca-dir ./ca --reason superseded --gen-crl",
+  ],
+  async run(input, ctx) {
+    const folder = input.text(CA_DIR.name)!;
+    const reason = readReason(input.text("reason")!);
+    const nextUpdate = daysFromNow(input, "crl-days", ctx);
+    const store = await CaStore.open(joinPath(ctx.cwd, folder));
+    // the key first: a wrong passphrase must not leave half of the work done
+    await using ca = input.on("gen-crl")
+      ? await caSigner(store, ctx, ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key"))
+      : undefined;
+    const revocation = await revokeCertificate(store, { serial: input.argument("serial")!, reason }, ctx);
+    const { entry } = revocation;
+    const data = {
+      serial: entry.serial,
+      subject: entry.subject,
+      revoked_at: formatInstant(revocation.date),
+      reason: revocation.reason ?? "unspecified",
+    };
+    const line = `Certificate ${data.serial} revoked (${data.reason})`;
+    if (!ca) return { data, text: line };
+    const { crl, path } = await generateCrl(ca, { nextUpdate }, ctx).catch((cause) => {
+      throw cause instanceof QpkiError ? afterRevocation(entry.serial, folder, cause) : cause;
+    });
+    return {
+      data: { ...data, crl: { path, number: crl.number, next_update: formatInstant(nextUpdate) } },
+      text: `${line}\nCRL ${crl.number} written to ${path}`,
+    };
+  },
+};
+export default command;
+
+function afterRevocation(serial: string, folder: string, cause: QpkiError): OperationError {
+  return new OperationError(`Cannot make the CRL, although certificate ${serial} is revoked: ${cause.message}`, {
+    code: cause.code,
+    hint: `Make the CRL with: qpki crl gen --ca-dir ${folder}`,
+    cause,
+  });
+}

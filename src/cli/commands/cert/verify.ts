@@ -1,0 +1,81 @@
+import { formatInstant } from "../../../ca/deps.ts";
+import { EXIT, InputError } from "../../../errors.ts";
+import { readFileBytes } from "../../../files.ts";
+import { joinPath } from "../../../store/layout.ts";
+import { readCertificates } from "../../../x509/certificate.ts";
+import { readCrl } from "../../../x509/crl.ts";
+import { formatName } from "../../../x509/name.ts";
+import type { Crl } from "../../../x509/types.ts";
+import { verifyCertificate } from "../../../x509/verify.ts";
+import type { Command, Context } from "../../command.ts";
+import { parseInstant } from "../../crl_input.ts";
+import { FILE_ARGUMENT, required } from "../../flags.ts";
+import { readTrust, TRUST } from "../../trust_input.ts";
+
+/** `qpki cert verify FILE`. */
+const command: Command = {
+  summary: "Verify a certificate up to a trusted one",
+  details:
+    "Prints VALID, or INVALID with every reason (exit 1). The file may hold intermediates after the certificate. " +
+    "With --crl the certificate must be covered by a current CRL; a CA's folder given to --ca brings its own.",
+  args: [{ ...FILE_ARGUMENT, description: "certificate, PEM or DER, with or without its chain" }],
+  flags: [
+    required(TRUST),
+    { name: "crl", value: "FILE", repeat: true, description: "CRL that must cover the certificate", complete: "file" },
+    { name: "at", value: "TIME", description: "verify as of this time, for example 2026-01-02T10:30:00Z" },
+  ],
+  examples: [
+    "qpki cert verify server.crt --ca ./ca",
+    "qpki cert verify server.crt --ca root.pem --crl ca.crl",
+  ],
+  async run(input, ctx) {
+    const file = input.argument("file")!;
+    const [leaf, ...others] = readCertificates(await readFileBytes(joinPath(ctx.cwd, file)), file);
+    if (!leaf) {
+      throw new InputError(`Cannot verify "${file}": it holds no certificate`, { code: "certificate.invalid" });
+    }
+    const trust = await readTrust(input.text(TRUST.name)!, ctx);
+    const at = input.text("at");
+    const time = at === undefined ? ctx.now() : parseInstant(at, "at");
+    const given = await readCrls(input.list("crl"), ctx);
+    const own = trust.crls.filter((crl) => isCurrent(crl, time, ctx));
+    const verdict = await verifyCertificate(leaf, {
+      anchors: [...trust.anchors],
+      intermediates: [...others, ...trust.intermediates],
+      crls: [...given, ...own],
+      at: time,
+      requireCrl: given.length > 0,
+    });
+    const data = {
+      valid: verdict.valid,
+      subject: formatName(leaf.subject),
+      serial: leaf.serial,
+      at: formatInstant(time),
+      crl_checked: given.length + own.length > 0,
+      chain: verdict.chain.map((one) => formatName(one.subject)),
+      signatures: verdict.signatures,
+      reasons: verdict.reasons.map(({ code, message }) => ({ code, message })),
+    };
+    if (verdict.valid) return { data, text: "VALID" };
+    const reasons = verdict.reasons.map((reason) => `  ${reason.message}`);
+    return { data, text: ["INVALID", ...reasons].join("\n"), exit: EXIT.FAILED };
+  },
+};
+export default command;
+
+async function readCrls(files: readonly string[], ctx: Context): Promise<Crl[]> {
+  const crls: Crl[] = [];
+  for (const file of files) crls.push(readCrl(await readFileBytes(joinPath(ctx.cwd, file)), file));
+  return crls;
+}
+
+/** A CRL that merely lies in the CA's folder is used as long as it is current. */
+function isCurrent(crl: Crl, at: Date, ctx: Context): boolean {
+  const current = crl.thisUpdate <= at && (!crl.nextUpdate || at <= crl.nextUpdate);
+  if (!current) ctx.warn(`The CRL of the CA's folder is not current (nextUpdate ${nextUpdate(crl)}) and was not used`);
+  return current;
+}
+
+function nextUpdate(crl: Crl): string {
+  return crl.nextUpdate ? formatInstant(crl.nextUpdate) : "absent";
+}

@@ -1,0 +1,44 @@
+import { formatInstant } from "../../../ca/deps.ts";
+import { readFileBytes } from "../../../files.ts";
+import { CaStore } from "../../../store/ca.ts";
+import { joinPath } from "../../../store/layout.ts";
+import { readCrl } from "../../../x509/crl.ts";
+import type { Command } from "../../command.ts";
+import { CA_DIR } from "../../flags.ts";
+import { table } from "../../table.ts";
+
+/** `qpki crl list`. */
+const command: Command = {
+  summary: "List the revocation lists in a CA's folder",
+  flags: [CA_DIR],
+  examples: ["qpki crl list --ca-dir ./ca"],
+  async run(input, ctx) {
+    const folder = input.text(CA_DIR.name)!;
+    const store = await CaStore.open(joinPath(ctx.cwd, folder));
+    const now = ctx.now();
+    const crls = [];
+    for (const path of await store.crlFiles()) {
+      const crl = readCrl(await readFileBytes(path), path);
+      crls.push({
+        path: `${folder}/crl/${path.slice(path.lastIndexOf("/") + 1)}`,
+        number: crl.number ?? "",
+        this_update: formatInstant(crl.thisUpdate),
+        next_update: crl.nextUpdate ? formatInstant(crl.nextUpdate) : "",
+        revoked: crl.revoked.length,
+        expired: crl.nextUpdate !== undefined && crl.nextUpdate < now,
+      });
+    }
+    const rows = crls.map((one) => [
+      one.path,
+      one.number,
+      one.this_update,
+      one.next_update + (one.expired ? " (expired)" : ""),
+      String(one.revoked),
+    ]);
+    const text = rows.length === 0
+      ? "No CRL; make one with: qpki crl gen"
+      : table(["PATH", "NUMBER", "THIS UPDATE", "NEXT UPDATE", "REVOKED"], rows);
+    return { data: { crls }, text };
+  },
+};
+export default command;

@@ -1,0 +1,42 @@
+import { readFileBytes } from "../files.ts";
+import { CaStore, isCaFolder } from "../store/ca.ts";
+import { joinPath } from "../store/layout.ts";
+import { isSelfIssued, readCertificates } from "../x509/certificate.ts";
+import type { Certificate, Crl } from "../x509/types.ts";
+import type { Context, Flag } from "./command.ts";
+
+/** What a verification trusts: a file of certificates, or the folder of a CA. */
+export const TRUST: Flag = {
+  name: "ca",
+  value: "FILE|DIR",
+  description: "trusted certificates (with their intermediates), or the folder of a CA",
+  complete: "file",
+};
+
+/** Certificates of `--ca`, split by the part they play. */
+export interface Trust {
+  /** Ends of a chain. */
+  readonly anchors: readonly Certificate[];
+  readonly intermediates: readonly Certificate[];
+  /** CRLs found in the folder of a CA; none for a file. */
+  readonly crls: readonly Crl[];
+}
+
+/**
+ * Reads what `--ca` names. Self-issued certificates are the anchors; when a file has none, everything in it is trusted.
+ * @throws {InputError} for a file that holds no certificate.
+ */
+export async function readTrust(path: string, ctx: Context): Promise<Trust> {
+  const absolute = joinPath(ctx.cwd, path);
+  if (await isCaFolder(absolute)) {
+    const store = await CaStore.open(absolute);
+    return { ...split(await store.chain()), crls: await store.crls() };
+  }
+  return { ...split(readCertificates(await readFileBytes(absolute), path)), crls: [] };
+}
+
+function split(certificates: readonly Certificate[]): Pick<Trust, "anchors" | "intermediates"> {
+  const anchors = certificates.filter(isSelfIssued);
+  if (anchors.length === 0) return { anchors: certificates, intermediates: [] };
+  return { anchors, intermediates: certificates.filter((one) => !isSelfIssued(one)) };
+}
