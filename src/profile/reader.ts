@@ -2,7 +2,7 @@ import { shorten } from "../bytes.ts";
 import { suggest } from "../errors.ts";
 import { parseTemplate } from "./templates.ts";
 import { describeNode, isEmpty, type Located, type LocatedEntry, type LocatedMap } from "./tree.ts";
-import type { Mistake, Position, Template, Variable } from "./types.ts";
+import type { Checked, Mistake, Position, Template, Variable } from "./types.ts";
 import { isListType } from "./values.ts";
 
 /** Keys that a mapping may have; older spellings map to the key they stand for. */
@@ -24,9 +24,10 @@ export class Reader {
   /** Variables that templates may name; set before the first template is read. */
   variables: Readonly<Record<string, Variable>> = {};
 
-  /** Notes a mistake. */
+  /** Notes a mistake, once. */
   complain(at: Position, message: string): void {
-    this.mistakes.push({ line: at.line, column: at.column, message });
+    const known = this.mistakes.some((m) => m.line === at.line && m.column === at.column && m.message === message);
+    if (!known) this.mistakes.push({ line: at.line, column: at.column, message });
   }
 
   /** The keys of a mapping; unknown and repeated keys are mistakes, an empty value is an empty mapping. */
@@ -233,8 +234,31 @@ export class Fields {
     return node && this.#reader.template(node, this.path(key), { single: true });
   }
 
-  templates(key: string): Template[] {
-    return this.items(key).map((item) => this.#reader.template(item.node, item.path)).filter((t) => t !== undefined);
+  /** Templates of a list; those without variables are checked at once, the others when they are filled in. */
+  checkedTemplates(key: string, check: (text: string) => Checked<unknown>): Template[] {
+    const out: Template[] = [];
+    for (const item of this.items(key)) {
+      const template = this.#reader.template(item.node, item.path);
+      if (template && this.#passes(template, { ...item, check })) out.push(template);
+    }
+    return out;
+  }
+
+  /** The template of a place that holds one value, checked like {@link checkedTemplates}. */
+  checkedTemplate(key: string, check: (text: string) => Checked<unknown>): Template | undefined {
+    const node = this.node(key);
+    const template = this.template(key);
+    return node && template && this.#passes(template, { node, path: this.path(key), check }) ? template : undefined;
+  }
+
+  #passes(
+    template: Template,
+    item: { readonly node: Located; readonly path: string; check(text: string): Checked<unknown> },
+  ): boolean {
+    if (template.variables.length > 0) return true;
+    const checked = item.check(template.text);
+    if (!checked.ok) this.#reader.complain(item.node.at, `${item.path}: ${checked.reason}`);
+    return checked.ok;
   }
 
   /** A mapping below a key. */

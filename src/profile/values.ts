@@ -1,7 +1,7 @@
 import { shorten } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { isDottedOid } from "../asn1/oid.ts";
-import { checkEmail, checkUriText } from "./addresses.ts";
+import { checkEmail, checkUriText } from "./text_checks.ts";
 import { checkDnsName } from "./dns.ts";
 import { parseDuration } from "./duration.ts";
 import { formatIp, inRange, parseCidr, parseIp } from "./ip.ts";

@@ -1,3 +1,4 @@
+import { isDottedOid } from "../asn1/oid.ts";
 import { shorten } from "../bytes.ts";
 import { checkDnsName } from "./dns.ts";
 import type { Checked } from "./types.ts";
@@ -34,6 +35,35 @@ export function checkUriText(text: string): Checked<string> {
     }
   }
   return { ok: true, value: normal };
+}
+
+/** A policy OID. */
+export function checkOid(text: string): Checked<string> {
+  return isDottedOid(text)
+    ? { ok: true, value: text }
+    : { ok: false, reason: `"${shorten(text)}" is not a dotted OID` };
+}
+
+/** Explicit text of a user notice: at most 200 characters (RFC 5280 section 4.2.1.4). */
+export function checkNotice(text: string): Checked<string> {
+  const length = [...text].length;
+  return length <= 200 ? { ok: true, value: text } : { ok: false, reason: `${length} characters, more than 200` };
+}
+
+/** A language code of two letters (ISO 639-1), in lower case. */
+export function checkLanguage(text: string): Checked<string> {
+  const lower = text.toLowerCase();
+  return /^[a-z]{2}$/.test(lower)
+    ? { ok: true, value: lower }
+    : { ok: false, reason: `"${shorten(text)}" is not a language code of two letters (ISO 639-1)` };
+}
+
+/** A country code of two letters (ISO 3166-1), in upper case. */
+export function checkCountry(text: string): Checked<string> {
+  const upper = text.toUpperCase();
+  return /^[A-Z]{2}$/.test(upper)
+    ? { ok: true, value: upper }
+    : { ok: false, reason: `"${shorten(text)}" is not a country code of two letters (ISO 3166-1)` };
 }
 
 function refuse(reason: string): { readonly ok: false; readonly reason: string } {
