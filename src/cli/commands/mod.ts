@@ -84,6 +84,26 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./completion.ts"),
   },
   {
+    path: ["credential", "enroll"],
+    summary: "Make keys and their certificates together",
+    load: () => import("./credential/enroll.ts"),
+  },
+  {
+    path: ["credential", "export"],
+    summary: "Write out the certificates of a credential",
+    load: () => import("./credential/export.ts"),
+  },
+  {
+    path: ["credential", "info"],
+    summary: "Show a credential: its certificates, its keys, its status",
+    load: () => import("./credential/info.ts"),
+  },
+  {
+    path: ["credential", "list"],
+    summary: "List the credentials with their status",
+    load: () => import("./credential/list.ts"),
+  },
+  {
     path: ["crl", "gen"],
     summary: "Make a certificate revocation list",
     load: () => import("./crl/gen.ts"),
@@ -104,8 +124,28 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./crl/verify.ts"),
   },
   {
+    path: ["csr", "gen"],
+    summary: "Make a certificate request, with a new key or an existing one",
+    load: () => import("./csr/gen.ts"),
+  },
+  {
+    path: ["csr", "info"],
+    summary: "Show a certificate request",
+    load: () => import("./csr/info.ts"),
+  },
+  {
+    path: ["csr", "verify"],
+    summary: "Verify the signature of a certificate request",
+    load: () => import("./csr/verify.ts"),
+  },
+  {
     path: ["help"],
     summary: "Show help of a noun, of a command, or the exit statuses",
     load: () => import("./help.ts"),
+  },
+  {
+    path: ["inspect"],
+    summary: "Tell what a file holds",
+    load: () => import("./inspect.ts"),
   },
 ];

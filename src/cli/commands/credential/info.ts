@@ -1,0 +1,100 @@
+import { formatInstant } from "../../../ca/deps.ts";
+import { type CertificateState, credentialState, RevocationLookup } from "../../../credential/status.ts";
+import { pathExists } from "../../../files.ts";
+import { CredentialStore } from "../../../store/credential.ts";
+import { joinPath } from "../../../store/layout.ts";
+import { fingerprint } from "../../../x509/certificate.ts";
+import { formatName } from "../../../x509/name.ts";
+import type { Command } from "../../command.ts";
+import { CRED_DIR } from "../../flags.ts";
+import { ID_ARGUMENT, REVOKING_CA, statusText, storageText } from "./_text.ts";
+
+/** `qpki credential info ID`. */
+const command: Command = {
+  summary: "Show a credential: its certificates, its keys, its status",
+  details:
+    "The status is computed from the certificates, the CA's index and the time, and not taken from the metadata.",
+  args: [ID_ARGUMENT],
+  flags: [CRED_DIR, REVOKING_CA],
+  examples: ["qpki credential info alice", "qpki credential info alice --cred-dir ./credentials --json"],
+  async run(input, ctx) {
+    const credDir = joinPath(ctx.cwd, input.text(CRED_DIR.name)!);
+    const store = await CredentialStore.open(credDir, input.argument("id")!);
+    const ca = input.text(REVOKING_CA.name);
+    const lookup = new RevocationLookup(ca === undefined ? undefined : joinPath(ctx.cwd, ca));
+    const state = await credentialState(store, { now: ctx.now(), lookup });
+    const { meta } = store;
+    const certificates = await Promise.all(state.certificates.map((one) => certificateJson(one, store)));
+    const data = {
+      id: meta.id,
+      status: state.status,
+      revocation_checked: state.revocationChecked,
+      subject: meta.subject,
+      created: meta.created,
+      active: state.versionId,
+      versions: Object.entries(meta.versions).map(([id, { status, profiles, algos, created }]) => ({
+        id,
+        status,
+        profiles,
+        algorithms: algos,
+        created,
+      })),
+      ca: store.caFolder ?? null,
+      path: store.folder,
+      certificates,
+    };
+    const lines = [
+      `Credential: ${meta.id}`,
+      `Status:     ${state.status}${state.revocationChecked ? "" : " (revocation not checked: no CA index at hand)"}`,
+      `Version:    ${state.versionId}`,
+      `Created:    ${meta.created}`,
+      ...state.certificates.flatMap((one, i) => certificateLines(one, certificates[i]!)),
+    ];
+    return { data, text: lines.join("\n") };
+  },
+};
+
+export default command;
+
+async function certificateJson(
+  { certificate, entry, key, status, revocation }: CertificateState,
+  store: CredentialStore,
+) {
+  const storage = key?.storage ?? entry.storage[0];
+  return {
+    serial: certificate.serial,
+    status,
+    ...(revocation ? { revoked_at: formatInstant(revocation.date), reason: revocation.reason ?? "unspecified" } : {}),
+    role: entry.role,
+    profile: entry.profile,
+    subject: formatName(certificate.subject),
+    issuer: formatName(certificate.issuer),
+    not_before: formatInstant(certificate.notBefore),
+    not_after: formatInstant(certificate.notAfter),
+    algorithm: entry.algorithm,
+    fingerprint: await fingerprint(certificate),
+    key_algorithm: key?.algorithm ?? null,
+    spki_sha256: key?.spki_sha256 ?? null,
+    storage: entry.storage,
+    key_file_present: storage?.type === "software" ? await pathExists(store.path(storage.path)) : null,
+  };
+}
+
+function certificateLines(state: CertificateState, json: Awaited<ReturnType<typeof certificateJson>>): string[] {
+  const storage = state.key?.storage ?? state.entry.storage[0];
+  const missing = json.key_file_present === false ? " (MISSING)" : "";
+  return [
+    "",
+    `Certificate 0x${json.serial}`,
+    `  Status:      ${statusText(state)}`,
+    `  Profile:     ${json.profile} (${json.role})`,
+    `  Subject:     ${json.subject}`,
+    `  Issuer:      ${json.issuer}`,
+    `  Valid:       ${json.not_before} to ${json.not_after}`,
+    `  Signed with: ${json.algorithm}`,
+    `  SHA-256:     ${json.fingerprint}`,
+    `  Key:         ${json.key_algorithm ?? "unknown algorithm"}, ${
+      storage ? storageText(storage) : "place unknown"
+    }${missing}`,
+  ];
+}

@@ -1,0 +1,84 @@
+import type { KeyRow } from "../alg/find.ts";
+import { checkInterrupted, type Deps } from "../ca/deps.ts";
+import { fileError, pathExists, syncFolder } from "../files.ts";
+import type { Key, KeyProvider, KeyRef } from "../keys/types.ts";
+import { parentFolder } from "../store/layout.ts";
+
+/** One key to make. */
+export interface KeyWish {
+  readonly provider: KeyProvider;
+  readonly row: KeyRow;
+  readonly ref: KeyRef;
+  /** Replaces a key file that exists; without meaning for a token. */
+  readonly overwrite?: boolean;
+}
+
+/** A key just made. */
+export interface NewKey {
+  readonly key: Key;
+  /** Where it is once published; the key itself may still lie under another name. */
+  readonly ref: KeyRef;
+  /** Puts a replacing key file in its place. */
+  publish(): Promise<void>;
+}
+
+/**
+ * Makes a key and puts on `undo` how to unmake it: in a token it is destroyed, or when that fails named with the command
+ * that deletes it; a file goes. A file that is replaced stays until `publish`.
+ * @throws what `prepare` and `generate` of the provider throw; {InterruptedError}.
+ */
+export async function makeKey(wish: KeyWish, deps: Deps, undo: AsyncDisposableStack): Promise<NewKey> {
+  const { provider, row, ref } = wish;
+  if (ref.type === "software" && wish.overwrite && await pathExists(ref.path)) {
+    return await makeReplacement(wish, ref.path, deps, undo);
+  }
+  await provider.prepare(row, ref);
+  checkInterrupted(deps);
+  deps.progress(`Generating a ${row.label} key`);
+  const key = await provider.generate(row, ref);
+  undo.defer(() => removeKey(provider, key, deps));
+  return { key, ref: key.ref, publish: () => Promise.resolve() };
+}
+
+async function makeReplacement(wish: KeyWish, path: string, deps: Deps, undo: AsyncDisposableStack): Promise<NewKey> {
+  const { provider, row } = wish;
+  const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
+  undo.defer(() => Deno.remove(temporary).catch(() => {}));
+  deps.progress(`Generating a ${row.label} key`);
+  const key = await provider.generate(row, { type: "software", path: temporary });
+  return {
+    key,
+    ref: { type: "software", path },
+    async publish() {
+      deps.warn(`The private key "${path}" is replaced`);
+      try {
+        await Deno.rename(temporary, path);
+        await syncFolder(parentFolder(path));
+      } catch (cause) {
+        throw fileError("write", path, cause);
+      }
+    },
+  };
+}
+
+async function removeKey(provider: KeyProvider, key: Key, deps: Deps): Promise<void> {
+  try {
+    await provider.delete(key.ref);
+  } catch {
+    deps.warn(`The new key ${keyInWords(key.ref)} could not be removed; delete it with: ${deleteCommand(key.ref)}`);
+  }
+}
+
+/** A key for messages. */
+export function keyInWords(ref: KeyRef): string {
+  if (ref.type === "software") return `"${ref.path}"`;
+  return `"${ref.label ?? ref.keyId}" in the token of ${ref.config}`;
+}
+
+/** The command line that deletes a key. */
+export function deleteCommand(ref: KeyRef): string {
+  if (ref.type === "software") return `rm ${ref.path}`;
+  const label = ref.label === undefined ? "" : ` --key-label "${ref.label}"`;
+  const id = ref.keyId === undefined ? "" : ` --key-id ${ref.keyId}`;
+  return `qpki key delete --hsm-config ${ref.config}${label}${id} --yes`;
+}

@@ -1,0 +1,128 @@
+import { relative } from "node:path";
+import type { KeyRow } from "../alg/find.ts";
+import { formatInstant } from "../ca/deps.ts";
+import { subjectFields } from "../ca/init.ts";
+import { decodeScheme, describeAlgorithm } from "../keys/scheme.ts";
+import { spkiFingerprint } from "../keys/spki.ts";
+import type { Key } from "../keys/types.ts";
+import type { CompiledProfile } from "../profile/types.ts";
+import { credentialCertificateFile, credentialKeyFile } from "../store/credential.ts";
+import {
+  type CredentialCertificate,
+  type CredentialMeta,
+  type KeyEntry,
+  type KeyStorage,
+  META_SCHEMA,
+} from "../store/meta.ts";
+import { fingerprint } from "../x509/certificate.ts";
+import type { Certificate } from "../x509/types.ts";
+
+/** One profile of a credential with its finished key and certificate. */
+export interface EnrolledPart {
+  readonly profile: CompiledProfile;
+  readonly row: KeyRow;
+  /** Middle of the file names. */
+  readonly name: string;
+  /** hsm.yaml as the operator wrote it. */
+  readonly config?: string;
+  readonly key: Key;
+  readonly certificate: Certificate;
+}
+
+/** Facts about the credential as a whole. */
+export interface CredentialFacts {
+  readonly id: string;
+  readonly version: string;
+  readonly created: Date;
+  readonly caFolder: string;
+  /** Anything beside the final place: relative paths are the same. */
+  readonly staging: { readonly folder: string };
+}
+
+/** Metadata of a new credential with one version. */
+export async function newMeta(parts: readonly EnrolledPart[], facts: CredentialFacts): Promise<CredentialMeta> {
+  const keys: KeyEntry[] = [];
+  const certificates: CredentialCertificate[] = [];
+  for (const part of parts) {
+    const storage = storageOf(part, facts.version);
+    keys.push({ id: "default", algorithm: part.row.name, storage, spki_sha256: await spkiFingerprint(part.key.spki) });
+    certificates.push(await certificateEntry(part, storage, facts.version));
+  }
+  const dates = {
+    created: formatInstant(facts.created),
+    not_before: formatInstant(latest(parts.map(({ certificate }) => certificate.notBefore))),
+    not_after: formatInstant(earliest(parts.map(({ certificate }) => certificate.notAfter))),
+  };
+  const profiles = parts.map(({ profile }) => profile.name);
+  return {
+    schema: META_SCHEMA,
+    id: facts.id,
+    subject: subjectFields(parts[0]!.profile.subject),
+    profiles,
+    // true when it is written; commands compute the status from the certificates, the CA's index and the time
+    status: "valid",
+    ...dates,
+    certificates,
+    active: facts.version,
+    ca: await relativePath(facts.staging.folder, facts.caFolder),
+    versions: {
+      [facts.version]: {
+        profiles,
+        algos: parts.map(({ row }) => row.name),
+        status: "active",
+        ...dates,
+        keys,
+        certificates,
+      },
+    },
+  };
+}
+
+async function certificateEntry(
+  part: EnrolledPart,
+  storage: KeyStorage,
+  version: string,
+): Promise<CredentialCertificate> {
+  const { certificate, profile } = part;
+  return {
+    serial: `0x${certificate.serial}`,
+    role: roleOf(profile),
+    profile: profile.name,
+    algorithm: decodeScheme(certificate.signatureAlgorithm)?.label ?? describeAlgorithm(certificate.signatureAlgorithm),
+    fingerprint: await fingerprint(certificate),
+    path: credentialCertificateFile(version, part.name),
+    storage: [storage],
+  };
+}
+
+/** A key that may sign nothing is for encryption; without keyUsage it may do what it can. */
+function roleOf(profile: CompiledProfile): CredentialCertificate["role"] {
+  if (profile.rows.some((row) => row.kind === "kem")) return "encryption";
+  const usage = profile.extensions.keyUsage?.values;
+  return !usage || usage.includes("digitalSignature") || usage.includes("nonRepudiation") ? "signature" : "encryption";
+}
+
+function storageOf(part: EnrolledPart, version: string): KeyStorage {
+  const { ref } = part.key;
+  if (ref.type === "software") return { type: "software", path: credentialKeyFile(version, part.name) };
+  return {
+    type: "pkcs11",
+    config: part.config ?? ref.config,
+    ...(ref.label === undefined ? {} : { label: ref.label }),
+    ...(ref.keyId === undefined ? {} : { key_id: ref.keyId }),
+  };
+}
+
+/** The way to the CA from the credential, so that both can move together; absolute across drives. */
+async function relativePath(from: string, to: string): Promise<string> {
+  const [start, end] = await Promise.all([from, to].map((path) => Deno.realPath(path)));
+  return relative(start!, end!).replaceAll("\\", "/");
+}
+
+function latest(dates: readonly Date[]): Date {
+  return new Date(Math.max(...dates.map(Number)));
+}
+
+function earliest(dates: readonly Date[]): Date {
+  return new Date(Math.min(...dates.map(Number)));
+}
