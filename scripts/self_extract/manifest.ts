@@ -1,0 +1,29 @@
+/** One packed file. */
+export interface PackedFile {
+  /** Below the folder it is unpacked into: `files/app/main.js`. */
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Lower-case hex. */
+  readonly sha256: string;
+  /** 0o600, or 0o700 for what is run or loaded. */
+  readonly mode: number;
+}
+
+/** What the pack holds: the JSON at its beginning, before the contents of all files but the executable, in this order. */
+export interface Manifest {
+  /** Every folder, parents first. */
+  readonly folders: readonly string[];
+  readonly files: readonly PackedFile[];
+  /** The file that the shell text unpacks before this manifest can be read. */
+  readonly executable: string;
+}
+
+/**
+ * Modification time that every unpacked file gets. A file that was written to later shows another one. It lies far back
+ * so that `ls` prints the year, in one form on every system.
+ */
+export const PACKED_DATE: Date = new Date("2020-01-01T12:00:00Z");
+
+/** How `ls -l` shows {@link PACKED_DATE} in the C locale and UTC, with single spaces. */
+export const PACKED_DATE_TEXT = "Jan 1 2020";
