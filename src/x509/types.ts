@@ -67,6 +67,7 @@ export interface Certificate {
   readonly der: Bytes;
   /** TBSCertificate, DER: what the signature covers. */
   readonly tbs: Bytes;
+  /** 1, 2 or 3. */
   readonly version: number;
   /** Serial number as upper-case hex with an even number of digits and no leading zero byte (`01`, `FF`). */
   readonly serial: string;
@@ -132,5 +133,7 @@ export interface Crl {
   /** cRLNumber in the same hex form as serials. */
   readonly number?: string;
   readonly revoked: readonly RevokedCertificate[];
+  /** OID of a critical entry extension that is not processed here: the CRL must not be relied on (section 5.3). */
+  readonly unsupportedEntryExtension?: string;
   readonly extensions: readonly Extension[];
 }
