@@ -144,6 +144,37 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./help.ts"),
   },
   {
+    path: ["key", "convert"],
+    summary: "Write a private key file anew: other format, other passphrase",
+    load: () => import("./key/convert.ts"),
+  },
+  {
+    path: ["key", "delete"],
+    summary: "Delete a key pair in a token",
+    load: () => import("./key/delete.ts"),
+  },
+  {
+    path: ["key", "generate"],
+    aliases: ["gen"],
+    summary: "Generate a private key in a file or in a token",
+    load: () => import("./key/generate.ts"),
+  },
+  {
+    path: ["key", "info"],
+    summary: "Show a private key: algorithm, fingerprint, format or token attributes",
+    load: () => import("./key/info.ts"),
+  },
+  {
+    path: ["key", "list"],
+    summary: "List the private keys below a folder or in a token",
+    load: () => import("./key/list.ts"),
+  },
+  {
+    path: ["key", "pub"],
+    summary: "Write the public half of a private key",
+    load: () => import("./key/pub.ts"),
+  },
+  {
     path: ["inspect"],
     summary: "Tell what a file holds",
     load: () => import("./inspect.ts"),
