@@ -66,7 +66,8 @@ export function softhsmToken(options: TokenOptions = {}): SoftHsmToken {
   return token;
 }
 
-function initToken(conf: string, token: Required<TokenOptions>): void {
+/** Makes a token in the storage that a SoftHSM2 configuration names. @throws {Error} with what softhsm2-util says. */
+export function initToken(conf: string, token: Required<TokenOptions>): void {
   const { success, stderr, stdout } = new Deno.Command("softhsm2-util", {
     args: ["--init-token", "--free", "--label", token.label, "--pin", token.pin, "--so-pin", token.soPin],
     env: { SOFTHSM2_CONF: conf },

@@ -1,0 +1,37 @@
+/**
+ * `deno task e2e [FILE-OR-FOLDER...]`: runs every test that calls the command line, and those of the build, against
+ * `dist/qpki` (or the file that `QPKI_BIN` names), which is built first when it is not there.
+ */
+import { runInherited } from "./support/process.ts";
+import { exitStatus, runTestFiles } from "./support/test_runner.ts";
+import { filesBelow, ROOT } from "./support/tree.ts";
+
+function e2eFiles(wanted: readonly string[]): string[] {
+  return filesBelow(`${ROOT}/tests`).map((file) => `tests/${file}`)
+    .filter((file) => file.endsWith("_test.ts") && !/^tests\/(support|lab)\//.test(file))
+    .filter((file) => /\bsupport\/cli\.ts"/.test(Deno.readTextFileSync(`${ROOT}/${file}`)))
+    .filter((file) => wanted.length === 0 || wanted.some((word) => file.startsWith(word.replace(/^\.\//, ""))));
+}
+
+async function builtFile(): Promise<string> {
+  const stated = Deno.env.get("QPKI_BIN");
+  const path = stated === undefined ? `${ROOT}/dist/qpki` : stated.startsWith("/") ? stated : `${ROOT}/${stated}`;
+  try {
+    await Deno.stat(path);
+  } catch {
+    const status = await runInherited([Deno.execPath(), "run", "-A", `${ROOT}/scripts/build.ts`]);
+    if (status !== 0) Deno.exit(status);
+  }
+  return path;
+}
+
+const binary = await builtFile();
+// a cache of their own: what the user has unpacked before must not help the tests
+const cache = await Deno.makeTempDir({ prefix: "qpki-e2e-" });
+try {
+  const env = { QPKI_BIN: binary, XDG_CACHE_HOME: cache };
+  const counts = await runTestFiles(e2eFiles(Deno.args), { env, print: (line) => console.log(line) });
+  Deno.exitCode = exitStatus(counts);
+} finally {
+  await Deno.remove(cache, { recursive: true });
+}
