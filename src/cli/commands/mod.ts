@@ -144,6 +144,21 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./help.ts"),
   },
   {
+    path: ["hsm", "info"],
+    summary: "Show the library, the slot and the token with their versions, limits and flags; needs no PIN",
+    load: () => import("./hsm/info.ts"),
+  },
+  {
+    path: ["hsm", "list"],
+    summary: "List slots and tokens; needs no configuration and no PIN",
+    load: () => import("./hsm/list.ts"),
+  },
+  {
+    path: ["hsm", "mechanisms"],
+    summary: "List the mechanisms of a token; needs no PIN",
+    load: () => import("./hsm/mechanisms.ts"),
+  },
+  {
     path: ["key", "convert"],
     summary: "Write a private key file anew: other format, other passphrase",
     load: () => import("./key/convert.ts"),
