@@ -13,19 +13,27 @@ export interface GeneratedCrl {
   readonly path: string;
 }
 
+/** When a CRL ends: so many days after it is made, or at a moment. */
+export type CrlOptions = { readonly days: number } | { readonly nextUpdate: Date };
+
+const MILLISECONDS_A_DAY = 86_400_000;
+
 /**
  * Makes the next CRL of a CA: its number is durable before the signature exists, so that no number ever stands for two.
  * The lock is held all along: a later number always replaces an earlier one.
  * @throws {OperationError} `crl.not_allowed` when the CA's certificate forbids it, `ca.expired`, `ca.locked`.
  * @throws {InputError} `index.damaged`, `crlnumber.damaged`, `crl.next_update`.
  */
-export async function generateCrl(ca: OpenCa, options: { nextUpdate: Date }, deps: Deps): Promise<GeneratedCrl> {
+export async function generateCrl(ca: OpenCa, options: CrlOptions, deps: Deps): Promise<GeneratedCrl> {
   const authorityKeyId = checkCrlIssuer(ca, deps);
   return await ca.store.change("crl", async (change) => {
     checkInterrupted(deps);
     const thisUpdate = wholeSecond(deps);
-    if (options.nextUpdate <= thisUpdate) {
-      throw new InputError(`Cannot make a CRL until ${formatInstant(options.nextUpdate)}: that is past`, {
+    const nextUpdate = "days" in options
+      ? new Date(thisUpdate.getTime() + options.days * MILLISECONDS_A_DAY)
+      : options.nextUpdate;
+    if (nextUpdate <= thisUpdate) {
+      throw new InputError(`Cannot make a CRL until ${formatInstant(nextUpdate)}: that is past`, {
         code: "crl.next_update",
       });
     }
@@ -35,7 +43,7 @@ export async function generateCrl(ca: OpenCa, options: { nextUpdate: Date }, dep
       issuer: ca.certificate.subject,
       authorityKeyId,
       thisUpdate,
-      nextUpdate: options.nextUpdate,
+      nextUpdate,
       number,
       revoked: revoked.map((entry): RevokedCertificate => ({
         serial: entry.serial,

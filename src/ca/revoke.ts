@@ -1,6 +1,7 @@
 import { InputError, OperationError } from "../errors.ts";
 import { type CaStore, unknownSerial } from "../store/ca.ts";
-import { type IndexEntry, type IndexRow, parseReason, revocationReasons } from "../store/index_txt.ts";
+import { type IndexEntry, type IndexRow, parseReason } from "../store/index_txt.ts";
+import { REVOCATION_REASONS } from "../x509/extensions/crl_extensions.ts";
 import { normalizeSerial } from "../x509/serial.ts";
 import type { RevocationReason } from "../x509/types.ts";
 import { type Deps, formatInstant, wholeSecond } from "./deps.ts";
@@ -46,7 +47,7 @@ export async function revokeCertificate(
 export function readReason(text: string): RevocationReason {
   const reason = parseReason(text);
   if (reason !== undefined && reason !== NOT_A_REVOCATION) return reason;
-  const names = revocationReasons().filter((name) => name !== NOT_A_REVOCATION);
+  const names = REVOCATION_REASONS.filter((name) => name !== NOT_A_REVOCATION);
   throw new InputError(`Cannot revoke with reason "${text.slice(0, 60)}": there is no such reason`, {
     code: "reason.unknown",
     hint: `Reasons: ${names.join(", ")}`,

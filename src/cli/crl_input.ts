@@ -1,14 +1,11 @@
-import { formatInstant, wholeSecond } from "../ca/deps.ts";
 import { UsageError } from "../errors.ts";
-import type { Context, Input } from "./command.ts";
+import type { Input } from "./command.ts";
 
-const MILLISECONDS_A_DAY = 86_400_000;
 const MOST_DAYS = 36_525;
 
-/** The moment so many days from now as the flag says. @throws {UsageError} when it is no number of days. */
-export function daysFromNow(input: Input, flag: string, ctx: Context): Date {
-  const days = input.integer(flag, { min: 1, max: MOST_DAYS })!;
-  return new Date(wholeSecond(ctx).getTime() + days * MILLISECONDS_A_DAY);
+/** Number of days that a flag with a default states. @throws {UsageError} when it is none. */
+export function givenDays(input: Input, flag: string): number {
+  return input.integer(flag, { min: 1, max: MOST_DAYS })!;
 }
 
 /**
@@ -21,6 +18,6 @@ export function parseInstant(text: string, flag: string): Date {
   if (!Number.isNaN(date.getTime())) return date;
   throw new UsageError(`Cannot use --${flag} "${text.slice(0, 60)}": it is not a time`, {
     code: "usage.time",
-    hint: `For example ${formatInstant(new Date(0)).replace("1970", "2030")} or 2030-01-01`,
+    hint: "For example 2030-01-01T12:00:00Z, or 2030-01-01",
   });
 }

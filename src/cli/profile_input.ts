@@ -1,6 +1,4 @@
 import { UsageError } from "../errors.ts";
-import { parseDuration } from "../profile/duration.ts";
-import { joinPath } from "../store/layout.ts";
 import type { Context, Flag, Input } from "./command.ts";
 import { VAR, VAR_FILE } from "./flags.ts";
 
@@ -18,7 +16,6 @@ export const DAYS: Flag = {
   description: "validity in days instead of the profile's",
 };
 
-const SECONDS_A_DAY = 86_400;
 const MOST_DAYS = 36_525;
 
 /**
@@ -31,24 +28,19 @@ export async function givenVariables(input: Input, ctx: Context): Promise<Record
   const file = input.text(VAR_FILE.name);
   if (file === undefined) return { ...flags };
   const { loadVarFile } = await import("../profile/load.ts");
-  return { ...await loadVarFile(joinPath(ctx.cwd, file)), ...flags };
+  return { ...await loadVarFile(file, ctx.cwd), ...flags };
 }
 
 /**
- * Seconds that --validity or --days (as far as the command has them) ask for, or undefined.
- * @throws {UsageError} when both are given or one is not above zero; {InputError} for a malformed duration.
+ * What --validity or --days (as far as the command has them) ask for, as `compileProfile` takes it.
+ * @throws {UsageError} when both are given or --days is no number of days.
  */
-export function givenValidity(input: Input, flags: readonly Flag[]): number | undefined {
+export function givenValidity(input: Input, flags: readonly Flag[]): { validity?: string } {
   const days = flags.includes(DAYS) ? input.integer(DAYS.name, { min: 1, max: MOST_DAYS }) : undefined;
   const text = flags.includes(VALIDITY) ? input.text(VALIDITY.name) : undefined;
   if (days !== undefined && text !== undefined) {
     throw new UsageError("Cannot use --days together with --validity", { code: "usage.validity" });
   }
-  if (days !== undefined) return days * SECONDS_A_DAY;
-  if (text === undefined) return undefined;
-  const seconds = parseDuration(text);
-  if (seconds <= 0) {
-    throw new UsageError(`Cannot use --validity "${text}": it must be longer than nothing`, { code: "usage.validity" });
-  }
-  return seconds;
+  if (days !== undefined) return { validity: `${days}d` };
+  return text === undefined ? {} : { validity: text };
 }

@@ -1,5 +1,6 @@
 import { InputError } from "../errors.ts";
 import { shorten } from "../bytes.ts";
+import { REVOCATION_REASONS } from "../x509/extensions/crl_extensions.ts";
 import { normalizeSerial } from "../x509/serial.ts";
 import type { RevocationReason } from "../x509/types.ts";
 
@@ -29,19 +30,6 @@ export interface IndexRow {
 /** Reasons that `openssl ca` does not know: one such word in the file breaks its -gencrl. */
 const UNKNOWN_TO_OPENSSL: readonly RevocationReason[] = ["privilegeWithdrawn", "aACompromise"];
 
-const REASONS: readonly RevocationReason[] = [
-  "unspecified",
-  "keyCompromise",
-  "cACompromise",
-  "affiliationChanged",
-  "superseded",
-  "cessationOfOperation",
-  "certificateHold",
-  "removeFromCRL",
-  "privilegeWithdrawn",
-  "aACompromise",
-];
-
 /** Words in the reason column that carry a further value, and the reason that a CRL gives for them. */
 const PSEUDO_REASONS: Readonly<Record<string, RevocationReason>> = {
   holdinstruction: "certificateHold",
@@ -51,17 +39,12 @@ const PSEUDO_REASONS: Readonly<Record<string, RevocationReason>> = {
 
 const MAX_LINE_CHARACTERS = 65_536;
 
-/** Every reason of RFC 5280 section 5.3.1, by number of meaning. */
-export function revocationReasons(): readonly RevocationReason[] {
-  return REASONS;
-}
-
 /**
  * The reason that `text` names: any case, with or without dashes and underscores (`key-compromise`), or undefined.
  */
 export function parseReason(text: string): RevocationReason | undefined {
   const word = text.replace(/[-_ ]/g, "").toLowerCase();
-  return REASONS.find((reason) => reason.toLowerCase() === word);
+  return REVOCATION_REASONS.find((reason) => reason.toLowerCase() === word);
 }
 
 /** Whether `index.txt` can hold the reason without breaking `openssl ca`. */

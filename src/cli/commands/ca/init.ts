@@ -68,8 +68,7 @@ const command: Command = {
     const csrOnly = input.on("csr-only");
     const out = await outputPath(input, ctx, csrOnly);
     const profile = await loadProfile(name, { caDir: joinPath(ctx.cwd, folder), cwd: ctx.cwd });
-    const compiled = compileProfile(profile, await givenVariables(input, ctx));
-    const validitySeconds = givenValidity(input, FLAGS);
+    const compiled = compileProfile(profile, await givenVariables(input, ctx), givenValidity(input, FLAGS));
     await using parent = await openParent(input, ctx);
     const result = await initCa({
       folder,
@@ -77,7 +76,6 @@ const command: Command = {
       key,
       csrOnly,
       ...(parent ? { parent } : {}),
-      ...(validitySeconds === undefined ? {} : { validitySeconds }),
     }, ctx);
     if (out !== undefined) {
       await writeFileDurably(out, encodePem("CERTIFICATE REQUEST", result.csr!.der), {

@@ -52,20 +52,15 @@ const command: Command = {
     const flags = { dns: input.list("dns"), ip: input.list("ip"), ...cnFlag(input) };
     const given = withNameFlags(profile, await givenVariables(input, ctx), flags);
     const names = takeNames(profile, csr, given);
-    const compiled = compileProfile(profile, names.given);
+    const compiled = compileProfile(profile, names.given, givenValidity(input, FLAGS));
     await checkCsr(csr, compiled);
     if (names.ignored.length > 0) ctx.warn(`Not taken from the request: ${names.ignored.join(", ")}`);
-    const validitySeconds = givenValidity(input, FLAGS);
     await using ca = await caSigner(
       store,
       ctx,
       ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key"),
     );
-    const certificate = await issueCertificate(ca, {
-      profile: compiled,
-      spki: csr.spki,
-      ...(validitySeconds === undefined ? {} : { validitySeconds }),
-    }, ctx);
+    const certificate = await issueCertificate(ca, { profile: compiled, spki: csr.spki }, ctx);
     const pem = encodePem("CERTIFICATE", certificate.der);
     if (out !== undefined) await writeFileDurably(out, pem, { overwrite: input.on(FORCE.name) });
     const stored = `${input.text(CA_DIR.name)}/${issuedFiles(certificate.serial)[0]}`;

@@ -6,7 +6,7 @@ import { OperationError, QpkiError } from "../../../errors.ts";
 import { CaStore } from "../../../store/ca.ts";
 import { joinPath } from "../../../store/layout.ts";
 import type { Command } from "../../command.ts";
-import { daysFromNow } from "../../crl_input.ts";
+import { givenDays } from "../../crl_input.ts";
 import { CA_DIR, CA_PASSPHRASE, SERIAL_ARGUMENT } from "../../flags.ts";
 
 /** `qpki cert revoke SERIAL`. */
@@ -35,7 +35,7 @@ const command: Command = {
   async run(input, ctx) {
     const folder = input.text(CA_DIR.name)!;
     const reason = readReason(input.text("reason")!);
-    const nextUpdate = daysFromNow(input, "crl-days", ctx);
+    const days = givenDays(input, "crl-days");
     const store = await CaStore.open(joinPath(ctx.cwd, folder));
     // the key first: a wrong passphrase must not leave half of the work done
     await using ca = input.on("gen-crl")
@@ -51,11 +51,12 @@ const command: Command = {
     };
     const line = `Certificate ${data.serial} revoked (${data.reason})`;
     if (!ca) return { data, text: line };
-    const { crl, path } = await generateCrl(ca, { nextUpdate }, ctx).catch((cause) => {
+    const { crl } = await generateCrl(ca, { days }, ctx).catch((cause) => {
       throw cause instanceof QpkiError ? afterRevocation(entry.serial, folder, cause) : cause;
     });
+    const path = `${folder}/crl/ca.crl`;
     return {
-      data: { ...data, crl: { path, number: crl.number, next_update: formatInstant(nextUpdate) } },
+      data: { ...data, crl: { path, number: crl.number, next_update: formatInstant(crl.nextUpdate!) } },
       text: `${line}\nCRL ${crl.number} written to ${path}`,
     };
   },

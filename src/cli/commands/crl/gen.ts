@@ -5,7 +5,7 @@ import { UsageError } from "../../../errors.ts";
 import { CaStore } from "../../../store/ca.ts";
 import { joinPath } from "../../../store/layout.ts";
 import type { Command } from "../../command.ts";
-import { daysFromNow, parseInstant } from "../../crl_input.ts";
+import { givenDays, parseInstant } from "../../crl_input.ts";
 import { CA_DIR, CA_PASSPHRASE } from "../../flags.ts";
 
 /** `qpki crl gen`. */
@@ -24,7 +24,9 @@ const command: Command = {
   async run(input, ctx) {
     const folder = input.text(CA_DIR.name)!;
     const stated = input.text("next-update");
-    const nextUpdate = stated === undefined ? daysFromNow(input, "days", ctx) : parseInstant(stated, "next-update");
+    const end = stated === undefined
+      ? { days: givenDays(input, "days") }
+      : { nextUpdate: parseInstant(stated, "next-update") };
     const store = await CaStore.open(joinPath(ctx.cwd, folder));
     await using ca = await caSigner(
       store,
@@ -32,13 +34,13 @@ const command: Command = {
       ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key"),
     );
     checkAlgorithm(ca, input.text("algo"));
-    const { crl } = await generateCrl(ca, { nextUpdate }, ctx);
+    const { crl } = await generateCrl(ca, end, ctx);
     const data = {
       path: `${folder}/crl/ca.crl`,
       der_path: `${folder}/crl/ca.crl.der`,
       number: crl.number,
       this_update: formatInstant(crl.thisUpdate),
-      next_update: formatInstant(nextUpdate),
+      next_update: formatInstant(crl.nextUpdate!),
       revoked: crl.revoked.length,
     };
     const text = [
