@@ -1,5 +1,5 @@
 import { shorten } from "../bytes.ts";
-import { parseIp } from "./ip.ts";
+import { parseIp } from "../x509/extensions/ip_address.ts";
 import { isPublicSuffix } from "./public_suffix.ts";
 import type { Checked } from "./types.ts";
 

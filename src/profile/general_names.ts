@@ -1,10 +1,10 @@
 import { shorten } from "../bytes.ts";
 import { InputError } from "../errors.ts";
+import { formatCidr, formatIp, parseCidr, parseIp } from "../x509/extensions/ip_address.ts";
 import { parseNameText } from "../x509/name.ts";
 import type { GeneralName } from "../x509/types.ts";
 import { checkEmail, checkUriText } from "./text_checks.ts";
 import { checkDnsName } from "./dns.ts";
-import { formatIp, parseCidr, parseIp } from "./ip.ts";
 import type { Checked } from "./types.ts";
 
 /** Kinds of names that a profile can put into subjectAltName. */
@@ -21,7 +21,7 @@ export function sanName(kind: SanKind, text: string): Checked<GeneralName> {
   if (kind === "ip") {
     const address = parseIp(text);
     if (!address) return { ok: false, reason: `"${shorten(text)}" is not an IP address` };
-    return { ok: true, value: { type: "ip", value: formatIp(address) } };
+    return { ok: true, value: { type: "ip", value: formatIp(address)! } };
   }
   const checked = kind === "dns"
     ? checkDnsName(text, { singleLabel: true, wildcard: true })
@@ -39,7 +39,7 @@ export function subtreeName(kind: SubtreeKind, text: string): Checked<GeneralNam
   if (kind === "ip") {
     const range = parseCidr(text);
     if (!range) return { ok: false, reason: `"${shorten(text)}" is not a CIDR range such as 10.0.0.0/8` };
-    return { ok: true, value: { type: "ip", value: `${formatIp(range.address)}/${range.prefix}` } };
+    return { ok: true, value: { type: "ip", value: formatCidr(range)! } };
   }
   if (kind === "directory") return directoryName(text);
   if (kind === "email" && text.lastIndexOf("@") > 0) return sanName("email", text);

@@ -11,6 +11,8 @@ export interface Pattern {
   readonly source: string;
   /** Whether the whole of `text` matches; texts over 4096 characters never do. */
   matches(text: string): boolean;
+  /** A shortest text that matches, of printable ASCII, or undefined when there is none. */
+  sample(): string | undefined;
 }
 
 type CharTest = (char: string) => boolean;
@@ -40,7 +42,7 @@ export function compilePattern(source: string): Checked<Pattern> {
     const program: Instruction[] = [];
     emit(new PatternParser(source).parse(), program);
     program.push({ op: "match" });
-    return { ok: true, value: { source, matches: (text) => run(program, text) } };
+    return { ok: true, value: { source, matches: (text) => run(program, text), sample: () => shortest(program) } };
   } catch (error) {
     if (!(error instanceof PatternError)) throw error;
     return { ok: false, reason: `pattern "${shorten(source, 60)}" is not usable: ${error.message}` };
@@ -291,4 +293,33 @@ function closure(program: readonly Instruction[], from: readonly number[], at: n
     else if ((instruction.op === "start" && at === 0) || (instruction.op === "end" && at === end)) todo.push(state + 1);
   }
   return seen;
+}
+
+/** Printable ASCII in the order in which samples prefer it: letters, digits, the rest. */
+const PRINTABLE = Array.from({ length: 94 }, (_, i) => String.fromCharCode(33 + i))
+  .sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+
+function rank(char: string): number {
+  return /[a-z]/.test(char) ? 0 : /[A-Z]/.test(char) ? 1 : /[0-9]/.test(char) ? 2 : 3;
+}
+
+/** Breadth first over the states; assertions are taken at face value and the result is checked against them. */
+function shortest(program: readonly Instruction[]): string | undefined {
+  const seen = new Set<number>();
+  let front: { state: number; text: string }[] = [{ state: 0, text: "" }];
+  while (front.length > 0) {
+    const next: { state: number; text: string }[] = [];
+    for (const { state, text } of front) {
+      for (const at of closure(program, [state], 0, 0)) {
+        if (seen.has(at)) continue;
+        seen.add(at);
+        const instruction = program[at]!;
+        if (instruction.op === "match") return run(program, text) ? text : undefined;
+        const char = instruction.op === "char" ? [...PRINTABLE, " "].find((c) => instruction.test(c)) : undefined;
+        if (char !== undefined) next.push({ state: at + 1, text: text + char });
+      }
+    }
+    front = next;
+  }
+  return undefined;
 }

@@ -1,6 +1,6 @@
 import { isDottedOid } from "../asn1/oid.ts";
 import { suggest } from "../errors.ts";
-import { parseCidr } from "./ip.ts";
+import { parseCidr } from "../x509/extensions/ip_address.ts";
 import type { Fields, Reader } from "./reader.ts";
 import { compilePattern } from "./regexp.ts";
 import { VARIABLE_NAME } from "./templates.ts";

@@ -1,10 +1,10 @@
 import { shorten } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { isDottedOid } from "../asn1/oid.ts";
+import { formatIp, inRange, parseCidr, parseIp } from "../x509/extensions/ip_address.ts";
 import { checkEmail, checkUriText } from "./text_checks.ts";
 import { checkDnsName } from "./dns.ts";
 import { parseDuration } from "./duration.ts";
-import { formatIp, inRange, parseCidr, parseIp } from "./ip.ts";
 import { compilePattern } from "./regexp.ts";
 import type { Checked, Value, Variable, VariableType } from "./types.ts";
 
@@ -89,7 +89,7 @@ function checkIp(text: string, variable: Variable): Checked<string> {
   if (ranges && !ranges.some((range) => inRange(address, parseCidr(range)!))) {
     return refuse(`"${shorten(text)}" is outside the allowed ranges (${ranges.join(", ")})`);
   }
-  return { ok: true, value: formatIp(address) };
+  return { ok: true, value: formatIp(address)! };
 }
 
 function checkUri(text: string, variable: Variable): Checked<string> {
