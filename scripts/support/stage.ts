@@ -12,14 +12,18 @@ export function projectVersion(): string {
   return project().version;
 }
 
-/** `deno bundle` of one script into `folder`, with a chunk for each lazy import. @throws {Error} with its output. */
+/**
+ * `deno bundle` of one script into `folder`, with a chunk for each lazy import. For the platform "browser", since then
+ * packages come as ES modules and no chunk asks for `node:module`, which would wake up Deno's node half at each start.
+ * @throws {Error} with its output.
+ */
 export async function bundle(entry: string, folder: string): Promise<void> {
   const map = await Deno.makeTempFile({ suffix: ".json" });
   try {
     const imports = { ...project().imports, koffi: new URL("./koffi_native.ts", import.meta.url).href };
     await Deno.writeTextFile(map, JSON.stringify({ imports }));
     const command = [
-      ...[Deno.execPath(), "bundle", "--quiet", "--platform=deno", "--code-splitting", "--import-map", map],
+      ...[Deno.execPath(), "bundle", "--quiet", "--platform=browser", "--code-splitting", "--import-map", map],
       ...["--outdir", folder, entry],
     ];
     const { code, output } = await capture(command, { cwd: ROOT });

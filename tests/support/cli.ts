@@ -89,12 +89,24 @@ function spawn(program: string, args: readonly string[], options: RunOptions): D
   return new Deno.Command(program, {
     args: [...args],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    env: { NO_COLOR: "1", ...options.env },
+    env: { NO_COLOR: "1", ...denoDir(), ...options.env },
     clearEnv: options.clearEnv ?? false,
     stdin: options.stdin === undefined ? "null" : "piped",
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+}
+
+/** Where Deno keeps what it has downloaded: a test that sets another HOME must not make it download anew. */
+function denoDir(): Record<string, string> {
+  const stated = Deno.env.get("DENO_DIR");
+  if (stated) return { DENO_DIR: stated };
+  const home = Deno.env.get("HOME");
+  if (!home || Deno.build.os === "windows") return {};
+  const caches = Deno.build.os === "darwin"
+    ? `${home}/Library/Caches`
+    : Deno.env.get("XDG_CACHE_HOME") ?? `${home}/.cache`;
+  return { DENO_DIR: `${caches}/deno` };
 }
 
 async function feed(child: Deno.ChildProcess, input: RunOptions["stdin"]): Promise<void> {
