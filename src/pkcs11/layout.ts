@@ -26,7 +26,7 @@ export const UNAVAILABLE = -1;
 const POINTER_BYTES = 8;
 
 /** Kind of one field; a number is an array of that many bytes. */
-type FieldKind = "ulong" | "pointer" | "byte" | "version" | number;
+export type FieldKind = "ulong" | "pointer" | "byte" | "version" | number;
 
 /** Fields of a structure in order. */
 export type StructFields = Readonly<Record<string, FieldKind>>;
@@ -45,6 +45,11 @@ export class Struct<F extends StructFields> {
   constructor(name: string, fields: F) {
     this.name = name;
     this.#fields = fields;
+  }
+
+  /** Names and kinds of the fields, in order. */
+  get fields(): F {
+    return this.#fields;
   }
 
   /** Size in bytes, with final padding. */
@@ -302,6 +307,13 @@ export const CK_SIGN_ADDITIONAL_CONTEXT = new Struct("CK_SIGN_ADDITIONAL_CONTEXT
   pContext: "pointer",
   ulContextLen: "ulong",
 });
+
+/** Structures that mechanism parameters use, by their C names; a driver refers to them so. */
+export const PARAMETER_STRUCTS = {
+  CK_RSA_PKCS_PSS_PARAMS,
+  CK_EDDSA_PARAMS,
+  CK_SIGN_ADDITIONAL_CONTEXT,
+} as const;
 
 /**
  * Offset in bytes of entry `index` in a CK_FUNCTION_LIST, which begins with a CK_VERSION.

@@ -1,0 +1,212 @@
+import { defaultScheme, type KeyRow, type SchemeRow } from "../alg/find.ts";
+import { encodeHex, equalBytes, randomBytes } from "../bytes.ts";
+import { InterruptedError, QpkiError, TokenError, UsageError } from "../errors.ts";
+import type { Pkcs11KeyRef } from "../keys/types.ts";
+import { proveSigner } from "../keys/verify.ts";
+import { type AttributeValue, encodeValue, type Template } from "./attributes.ts";
+import { encodeMechanism } from "./codec.ts";
+import type { TokenContext } from "./context.ts";
+import { TokenKey } from "./key.ts";
+import { requireMechanisms } from "./mechanisms.ts";
+import { findObjects, findPrivateKeys, keyFilter, refuseTaken } from "./objects.ts";
+import type { ObjectHandle, Session } from "./session.ts";
+import { type KeyTemplates, keyTemplates } from "./templates.ts";
+
+/** Bytes of a CKA_ID that the operator did not choose. */
+const ID_BYTES = 16;
+
+/** Handles of both halves of a pair. */
+interface PairHandles {
+  readonly public: ObjectHandle;
+  readonly private: ObjectHandle;
+}
+
+/** A pair in the making. */
+interface NewPair {
+  readonly row: KeyRow;
+  readonly label?: string | undefined;
+  readonly id: Uint8Array;
+  /** Whether the id is random, so that whatever has it is ours. */
+  readonly ownId: boolean;
+}
+
+/**
+ * Throws what {@link generateKey} would before it makes anything.
+ * @throws {TokenError} `mechanism.absent`, `key.exists`. @throws {UsageError} without label and id.
+ */
+export async function prepareKey(
+  ctx: TokenContext,
+  row: KeyRow,
+  { ref, scheme = defaultScheme(row) }: { ref: Pkcs11KeyRef; scheme?: SchemeRow | undefined },
+): Promise<void> {
+  if (ref.label === undefined && ref.keyId === undefined) {
+    throw new UsageError(`Cannot generate a ${row.label} key in token "${ctx.label}": it has neither label nor id`, {
+      hint: "Use --key-label, --key-id, or both",
+    });
+  }
+  const { keyType } = requireMechanisms(ctx, row, scheme);
+  const filter = keyFilter(ref);
+  await ctx.pool.withSession((session) => refuseTaken(ctx, session, { row, keyType, filter }), { idempotent: true });
+}
+
+/**
+ * Makes a key pair in the token, reads back what the token made of it, and proves it by a signature that is verified in
+ * software. Whatever goes wrong, both halves are destroyed again.
+ * @throws {TokenError} `key.exists`, `mechanism.absent`, `key.attributes_wrong`. @throws {InterruptedError}
+ */
+export async function generateKey(ctx: TokenContext, row: KeyRow, ref: Pkcs11KeyRef): Promise<TokenKey> {
+  await prepareKey(ctx, row, { ref });
+  if (ctx.signal?.aborted) throw new InterruptedError();
+  const chosen = keyFilter(ref).id;
+  const pair = { row, label: ref.label, id: chosen ?? randomBytes(ID_BYTES), ownId: chosen === undefined };
+  let handles: PairHandles | undefined;
+  try {
+    await ctx.pool.withSession(async (session) => {
+      const templates = keyTemplates(ctx.driver, row, { names: pair });
+      handles = await makePair(ctx, session, { pair, templates });
+      const deviations = await compareTemplates(ctx, session, { handles, templates });
+      if (deviations.length > 0) throw wrongAttributes(ctx, pair, deviations);
+    }, { write: true });
+    const key = await openNew(ctx, pair);
+    await proveSigner(key.signer(defaultScheme(row)));
+    if (ctx.signal?.aborted) throw new InterruptedError();
+    return key;
+  } catch (error) {
+    throw await discard(ctx, { pair, handles }, error);
+  }
+}
+
+async function makePair(
+  ctx: TokenContext,
+  session: Session,
+  { pair, templates }: { pair: NewPair; templates: KeyTemplates },
+): Promise<PairHandles> {
+  const { row } = pair;
+  const { generate } = requireMechanisms(ctx, row, defaultScheme(row));
+  const mechanism = encodeMechanism(ctx.slot.module.ffi, generate, ctx.driver.keys[row.name]?.parameter);
+  return await session.generateKeyPair(mechanism, templates, `generate a ${row.label} key in token "${ctx.label}"`);
+}
+
+/** The new key as any later command will find it. */
+async function openNew(ctx: TokenContext, pair: NewPair): Promise<TokenKey> {
+  return await ctx.pool.withSession(async (session) => {
+    const found = await findPrivateKeys(ctx, session, pair);
+    const key = found[0];
+    if (found.length !== 1 || !key) throw wrongAttributes(ctx, pair, [`${found.length} private keys have its names`]);
+    if (key.row?.name !== pair.row.name) {
+      throw wrongAttributes(ctx, pair, [`the public key is ${key.description}, wanted ${pair.row.label}`]);
+    }
+    return new TokenKey(ctx, key);
+  }, { idempotent: true });
+}
+
+function wrongAttributes(ctx: TokenContext, pair: NewPair, deviations: readonly string[]): TokenError {
+  return new TokenError(
+    `Cannot use the new key "${pair.label ?? encodeHex(pair.id)}": token "${ctx.label}" did not make it as asked: ${
+      deviations.join("; ")
+    }`,
+    { code: "key.attributes_wrong", hint: "The key was destroyed again; this token may need a driver of its own" },
+  );
+}
+
+/** Each attribute that differs from what was asked, in words. */
+async function compareTemplates(
+  ctx: TokenContext,
+  session: Session,
+  { handles, templates }: { handles: PairHandles; templates: KeyTemplates },
+): Promise<string[]> {
+  const deviations: string[] = [];
+  for (const half of ["private", "public"] as const) {
+    const template: Template = templates[half];
+    const action = `read back the new ${half} key in token "${ctx.label}"`;
+    const names = [...Object.keys(template), ...UNSTATED_USES]
+      .filter((name) => !NOT_COMPARED.has(name) && !ctx.driver.notCompared.includes(name));
+    const found = await session.attributes(handles[half], names, action);
+    for (const name of names) {
+      const wanted = template[name] ?? false;
+      if (agrees(ctx, { name, wanted }, found.bytes(name))) continue;
+      deviations.push(`${name} of the ${half} key is ${found.describe(name)}, wanted ${describeWanted(name, wanted)}`);
+    }
+  }
+  return deviations;
+}
+
+/** Uses that only tokens of PKCS#11 3.2 have a flag for: not asked for, and not allowed either. */
+const UNSTATED_USES = ["CKA_ENCAPSULATE", "CKA_DECAPSULATE"] as const;
+
+/** Tokens keep a curve in a form of their own; the public key itself shows whether it is the right one. */
+const NOT_COMPARED: ReadonlySet<string> = new Set(["CKA_EC_PARAMS"]);
+
+function agrees(
+  ctx: TokenContext,
+  { name, wanted }: { name: string; wanted: AttributeValue },
+  found: Uint8Array | undefined,
+): boolean {
+  // a use that the token has no attribute for cannot be allowed
+  if (found === undefined) return wanted === false;
+  if (typeof wanted === "boolean") return found.length === 1 && (found[0] !== 0) === wanted;
+  const bytes = encodeValue(ctx.slot.module.ffi.platform, wanted);
+  return equalBytes(bytes, found) || (name === "CKA_PUBLIC_EXPONENT" && equalBytes(bytes, withoutZeros(found)));
+}
+
+/** A big integer without zeros in front. */
+function withoutZeros(bytes: Uint8Array): Uint8Array {
+  const start = bytes.findIndex((byte) => byte !== 0);
+  return start < 0 ? new Uint8Array(0) : bytes.subarray(start);
+}
+
+function describeWanted(name: string, value: AttributeValue): string {
+  if (!(value instanceof Uint8Array)) return String(value);
+  return name === "CKA_LABEL" ? `"${new TextDecoder().decode(value)}"` : encodeHex(value);
+}
+
+/** Destroys what was made of a pair. Returns the error to throw: the cause, or one that names what is left over. */
+async function discard(
+  ctx: TokenContext,
+  { pair, handles }: { pair: NewPair; handles: PairHandles | undefined },
+  cause: unknown,
+): Promise<unknown> {
+  try {
+    await ctx.pool.withSession(async (session) => {
+      if (handles) await destroyHandles(ctx, session, handles);
+      else await destroyUnnamed(ctx, session, pair);
+    }, { write: true, idempotent: true });
+    return cause;
+  } catch (error) {
+    const id = encodeHex(pair.id);
+    const label = pair.label === undefined ? "" : ` --key-label ${JSON.stringify(pair.label)}`;
+    const reason = cause instanceof QpkiError ? cause.message : String(cause);
+    return new TokenError(`${reason}; the new key with id ${id} could not be removed from token "${ctx.label}"`, {
+      code: "key.orphan",
+      object: id,
+      hint: `Remove it with: qpki key delete --hsm-config ${JSON.stringify(ctx.configPath)}${label} --key-id ${id}`,
+      cause: error,
+    });
+  }
+}
+
+async function destroyHandles(ctx: TokenContext, session: Session, handles: PairHandles): Promise<void> {
+  const action = `destroy the new key in token "${ctx.label}"`;
+  let failure: unknown;
+  for (const handle of [handles.private, handles.public]) {
+    try {
+      await session.destroy(handle, action);
+    } catch (error) {
+      failure ??= error;
+    }
+  }
+  if (failure !== undefined) throw failure;
+}
+
+/** After a failed C_GenerateKeyPair: a careless token may have kept one half. Only a random id proves that it is ours. */
+async function destroyUnnamed(ctx: TokenContext, session: Session, pair: NewPair): Promise<void> {
+  if (!pair.ownId) return;
+  for (const objectClass of ["CKO_PRIVATE_KEY", "CKO_PUBLIC_KEY"] as const) {
+    const filter = { id: pair.id };
+    for (const handle of await findObjects(ctx, session, { class: objectClass, filter })) {
+      const found = await session.attributes(handle, ["CKA_ID"], `read a key in token "${ctx.label}"`);
+      const id = found.bytes("CKA_ID");
+      if (id && equalBytes(id, pair.id)) await session.destroy(handle, `destroy the new key in token "${ctx.label}"`);
+    }
+  }
+}

@@ -1,0 +1,175 @@
+import { type Secret, wipe } from "../bytes.ts";
+import { TokenError } from "../errors.ts";
+import { CKR, CKU } from "./constants.ts";
+import { isSessionLost, tokenError } from "./errors.ts";
+import { hasFlag } from "./names.ts";
+import type { Session } from "./session.ts";
+import type { Slot, TokenInfo } from "./slot.ts";
+
+/** Where a PIN comes from; undefined means that there is none. Asked at most once while a provider is open. */
+export type PinSource = () => Promise<Secret | undefined>;
+
+/** Choices for logging in. */
+export interface LoginOptions {
+  readonly pin: PinSource;
+  /** Tries the PIN although the token says that a wrong one would lock it. */
+  readonly allowFinalTry?: boolean | undefined;
+  /** One line for the operator. */
+  notify(text: string): void;
+}
+
+/**
+ * The login to one token: once for all sessions, because PKCS#11 keeps it per token. A PIN that the token refused is
+ * never tried again.
+ */
+export class Login {
+  readonly #slot: Slot;
+  readonly #options: LoginOptions;
+  #pin: Secret | undefined;
+  #loggedIn = false;
+  #pending: Promise<void> | undefined;
+  #refused: TokenError | undefined;
+  #epoch = 0;
+
+  constructor(slot: Slot, options: LoginOptions) {
+    this.#slot = slot;
+    this.#options = options;
+  }
+
+  /** Changes whenever handles of private objects may have become invalid. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /**
+   * Logs in unless somebody did.
+   * @throws {TokenError} `pin.locked`, `pin.final_try`, `pin.not_initialized`, `pin.missing`, `pin.incorrect`, or another
+   * answer of C_Login.
+   */
+  async ensure(session: Session): Promise<void> {
+    if (this.#loggedIn) return;
+    if (this.#refused) throw this.#refused;
+    this.#pending ??= this.#logIn(session).finally(() => this.#pending = undefined);
+    await this.#pending;
+  }
+
+  /** The sessions were lost, and perhaps the login with them: the next {@link ensure} looks. */
+  lost(): void {
+    this.#loggedIn = false;
+    this.#epoch++;
+  }
+
+  /** C_Logout. */
+  logout(session: Session): void {
+    if (!this.#loggedIn) return;
+    session.logout();
+    this.lost();
+  }
+
+  /** Context-specific login that an ALWAYS_AUTHENTICATE key wants for each use, after C_SignInit. @throws {TokenError} */
+  async authenticate(session: Session): Promise<void> {
+    if (this.#refused) throw this.#refused;
+    try {
+      await this.#present(session, CKU.CKU_CONTEXT_SPECIFIC, this.#slot.presentToken());
+    } catch (error) {
+      // the operation that waits for the login stays open
+      session.spoil();
+      throw error;
+    }
+  }
+
+  /** Forgets the PIN. */
+  forget(): void {
+    this.#pin = undefined;
+  }
+
+  async #logIn(session: Session): Promise<void> {
+    const token = this.#slot.presentToken();
+    if (hasFlag(token.flags, "CKF_LOGIN_REQUIRED") && !session.userIsLoggedIn()) {
+      this.#examine(token);
+      await this.#present(session, CKU.CKU_USER, token);
+      this.#epoch++;
+    }
+    this.#loggedIn = true;
+  }
+
+  /** Reads the flags before a PIN is risked. */
+  #examine(token: TokenInfo): void {
+    const action = `Cannot log in to token "${token.label}"`;
+    if (hasFlag(token.flags, "CKF_USER_PIN_LOCKED")) {
+      throw new TokenError(`${action}: the PIN is locked (CKF_USER_PIN_LOCKED)`, {
+        code: "pin.locked",
+        hint: "The security officer must set a new PIN",
+      });
+    }
+    if (!hasFlag(token.flags, "CKF_USER_PIN_INITIALIZED")) {
+      throw new TokenError(`${action}: no user PIN is set (CKF_USER_PIN_INITIALIZED is clear)`, {
+        code: "pin.not_initialized",
+        hint: "The security officer sets it, for example with `pkcs11-tool --init-pin`",
+      });
+    }
+    if (hasFlag(token.flags, "CKF_USER_PIN_FINAL_TRY")) {
+      if (!this.#options.allowFinalTry) {
+        throw new TokenError(`${action}: one more wrong PIN locks the token (CKF_USER_PIN_FINAL_TRY)`, {
+          code: "pin.final_try",
+          hint: "Make sure of the PIN, then use `--allow-final-try`",
+        });
+      }
+      this.#options.notify(`Token "${token.label}": this is the last try before the PIN is locked`);
+    } else if (hasFlag(token.flags, "CKF_USER_PIN_COUNT_LOW")) {
+      this.#options.notify(
+        `Token "${token.label}": a wrong PIN was given before, tries are running out (CKF_USER_PIN_COUNT_LOW)`,
+      );
+    }
+  }
+
+  async #present(session: Session, userType: number, token: TokenInfo): Promise<void> {
+    const action = `log in to token "${token.label}"`;
+    const pin = await this.#pinBytes(token);
+    let rv: number;
+    try {
+      rv = await session.login(userType, pin);
+    } finally {
+      if (pin) wipe(pin);
+    }
+    if (rv === CKR.CKR_OK || rv === CKR.CKR_USER_ALREADY_LOGGED_IN) return;
+    const hints = this.#slot.module.hints;
+    const details = rv === CKR.CKR_PIN_INCORRECT ? { hint: this.#afterWrongPin() } : {};
+    const error = tokenError({ functionName: "C_Login", rv, action, hints }, details);
+    if (isSessionLost(error)) session.spoil();
+    else {
+      this.#refused = error;
+      this.#pin = undefined;
+    }
+    throw error;
+  }
+
+  /** The PIN in bytes that the caller wipes; null where the operator types it at the device. */
+  async #pinBytes(token: TokenInfo): Promise<Uint8Array | null> {
+    if (hasFlag(token.flags, "CKF_PROTECTED_AUTHENTICATION_PATH")) {
+      this.#options.notify(`Token "${token.label}": enter the PIN at the device`);
+      return null;
+    }
+    this.#pin ??= await this.#options.pin();
+    if (this.#pin === undefined) {
+      throw new TokenError(`Cannot log in to token "${token.label}": no PIN`, {
+        code: "pin.missing",
+        hint: "Set the variable that `pin_env` names, or give another PIN source in the HSM configuration",
+      });
+    }
+    return this.#pin.bytes();
+  }
+
+  /** What the flags imply after a PIN was refused. */
+  #afterWrongPin(): string {
+    const flags = this.#slot.token()?.flags ?? 0;
+    const state = hasFlag(flags, "CKF_USER_PIN_LOCKED")
+      ? "the PIN is locked now (CKF_USER_PIN_LOCKED)"
+      : hasFlag(flags, "CKF_USER_PIN_FINAL_TRY")
+      ? "one more wrong PIN locks it (CKF_USER_PIN_FINAL_TRY)"
+      : hasFlag(flags, "CKF_USER_PIN_COUNT_LOW")
+      ? "tries are running out (CKF_USER_PIN_COUNT_LOW)"
+      : "it gives no warning yet";
+    return `The PIN was tried once and is not tried again; the token says: ${state}`;
+  }
+}

@@ -1,0 +1,160 @@
+import { TokenError } from "../errors.ts";
+import { CKF, CKR } from "./constants.ts";
+import type { CompleteDriver, Driver, ModuleFacts } from "./driver.ts";
+import { type HintTable, tokenError } from "./errors.ts";
+import { Arena } from "./arena.ts";
+import { cString, type Ffi, loadFfi } from "./ffi.ts";
+import { CK_C_INITIALIZE_ARGS, CK_INFO } from "./layout.ts";
+import { readList, Slot, versionText } from "./slot.ts";
+
+/** CK_INFO and what was loaded, decoded. */
+export interface ModuleInfo extends ModuleFacts {
+  /** Version of the function list in use, for example `3.2`. */
+  readonly interfaceVersion: string;
+}
+
+/** Choices for loading a module. */
+export interface ModuleOptions {
+  /** A driver that is known before the module has said what it is. */
+  readonly driver?: Driver | undefined;
+  /** In place of the library itself: something between us and it. */
+  readonly ffi?: Ffi | undefined;
+}
+
+/** C_Initialize fails now and then when several processes open one software token at the same moment. */
+const INITIALIZE_TRIES = 5;
+const INITIALIZE_PAUSE_MS = 20;
+
+/** A loaded and initialised PKCS#11 module. Dispose it: C_Finalize runs once, however often it is disposed. */
+export class Module implements Disposable {
+  readonly ffi: Ffi;
+  #hints: HintTable;
+  #quirks: readonly string[];
+  readonly #initString: string | undefined;
+  /** Whether this value initialised the library, which the process shares, and so has to finalise it. */
+  #owner = false;
+  #disposed = false;
+
+  private constructor(ffi: Ffi, driver: Driver | undefined) {
+    this.ffi = ffi;
+    this.#hints = driver?.hints ?? {};
+    this.#quirks = driver?.quirks ?? [];
+    this.#initString = driver?.initString;
+  }
+
+  /**
+   * Loads the library at `path` and initialises it.
+   * @throws {TokenError} `module.not_found`, `module.load_failed`, `module.not_pkcs11`, or what C_Initialize returned.
+   */
+  static load(path: string, options: ModuleOptions = {}): Module {
+    const module = new Module(options.ffi ?? loadFfi(path), options.driver);
+    module.#initialize();
+    return module;
+  }
+
+  /** Hints of the driver in use. */
+  get hints(): HintTable {
+    return this.#hints;
+  }
+
+  /** Uses the hints and quirks of a driver that was chosen after loading. */
+  adopt(driver: CompleteDriver): void {
+    this.#hints = driver.hints;
+    this.#quirks = driver.quirks;
+  }
+
+  /** C_GetInfo. @throws {TokenError} */
+  info(): ModuleInfo {
+    const { platform } = this.ffi;
+    const bytes = CK_INFO.allocate(platform);
+    this.check(this.ffi.call("C_GetInfo", bytes), "C_GetInfo", `read PKCS#11 module "${this.ffi.path}"`);
+    return {
+      path: this.ffi.path,
+      manufacturer: CK_INFO.text(platform, bytes, "manufacturerID"),
+      description: CK_INFO.text(platform, bytes, "libraryDescription"),
+      libraryVersion: versionText(CK_INFO.version(platform, bytes, "libraryVersion")),
+      cryptokiVersion: versionText(CK_INFO.version(platform, bytes, "cryptokiVersion")),
+      interfaceVersion: versionText(this.ffi.version),
+    };
+  }
+
+  /** Slots with a token, or all of them, in the module's order. @throws {TokenError} */
+  slots({ empty = false }: { empty?: boolean } = {}): Slot[] {
+    const ids = readList(this, `list the slots of "${this.ffi.path}"`, (list, length) => [
+      "C_GetSlotList",
+      empty ? 0 : 1,
+      list,
+      length,
+    ]);
+    return ids.map((id) => new Slot(this, Number(id)));
+  }
+
+  /** Throws for a return value other than CKR_OK; `action` follows "Cannot ". @throws {TokenError} */
+  check(rv: number, functionName: string, action: string): void {
+    if (rv !== CKR.CKR_OK) throw tokenError({ functionName, rv, action, hints: this.#hints });
+  }
+
+  /**
+   * Shuts the library down and starts it again, so that it reads its tokens anew. Does nothing when another part of the
+   * process initialised it. All sessions are lost.
+   */
+  restart(): void {
+    if (!this.#owner || this.#quirks.includes("no-finalize")) return;
+    this.ffi.call("C_Finalize", null);
+    this.#owner = false;
+    this.#initialize();
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    // a module that cannot shut down must not hide the result of the work before
+    if (this.#owner && !this.#quirks.includes("no-finalize")) this.ffi.call("C_Finalize", null);
+  }
+
+  #initialize(): void {
+    for (let tries = 1;; tries++) {
+      const rv = this.#callInitialize();
+      if (rv === CKR.CKR_OK) {
+        this.#owner = true;
+        return;
+      }
+      if (rv === CKR.CKR_CRYPTOKI_ALREADY_INITIALIZED) return;
+      const transient = rv === CKR.CKR_GENERAL_ERROR || rv === CKR.CKR_FUNCTION_FAILED;
+      if (!transient || tries === INITIALIZE_TRIES) {
+        this.check(rv, "C_Initialize", `initialise PKCS#11 module "${this.ffi.path}"`);
+      }
+      pause(INITIALIZE_PAUSE_MS * tries);
+    }
+  }
+
+  #callInitialize(): number {
+    if (this.#quirks.includes("no-init-args")) return this.ffi.call("C_Initialize", null);
+    const rv = this.ffi.call("C_Initialize", this.#initializeArgs());
+    // some modules take no arguments at all, or cannot lock (PKCS#11 3.2 section 5.4)
+    const refused = rv === CKR.CKR_ARGUMENTS_BAD || rv === CKR.CKR_CANT_LOCK;
+    return refused && this.#initString === undefined ? this.ffi.call("C_Initialize", null) : rv;
+  }
+
+  #initializeArgs(): Uint8Array {
+    const { platform } = this.ffi;
+    const arena = new Arena();
+    const args = CK_C_INITIALIZE_ARGS.allocate(platform);
+    CK_C_INITIALIZE_ARGS.set(platform, args, { field: "flags", value: CKF.CKF_OS_LOCKING_OK });
+    const base = arena.add(args);
+    if (this.#initString !== undefined) {
+      arena.point(base + CK_C_INITIALIZE_ARGS.offset(platform, "pReserved"), arena.add(cString(this.#initString)));
+    }
+    return arena.build(this.ffi);
+  }
+}
+
+/** Whether an error is one that a moment's patience may cure. */
+export function isTransient(error: unknown): boolean {
+  return error instanceof TokenError && (error.rv === CKR.CKR_GENERAL_ERROR || error.rv === CKR.CKR_FUNCTION_FAILED);
+}
+
+/** Waits without giving way: loading a module is synchronous. */
+function pause(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}
