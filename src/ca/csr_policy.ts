@@ -1,7 +1,7 @@
 import type { KeyRow } from "../alg/find.ts";
 import { OID_AT_COMMON_NAME, OID_CE_SUBJECT_ALT_NAME, oidName } from "../asn1/oid.ts";
 import { shorten } from "../bytes.ts";
-import { InputError, OperationError, QpkiError } from "../errors.ts";
+import { InputError, QpkiError } from "../errors.ts";
 import { describeSpki, type SpkiInfo } from "../keys/spki.ts";
 import { onlyVariable } from "../profile/templates.ts";
 import type { Profile, Template, Variable } from "../profile/types.ts";
@@ -22,8 +22,7 @@ const RSA_EXPONENT_LIMIT = 1n << 256n;
 /**
  * Checks a request before its key is certified: the signature (proof of possession) and the key against the profile, which
  * sets the family and the least strength.
- * @throws {OperationError} `csr.bad_signature`.
- * @throws {InputError} `csr.weak_key`, `csr.key_unsupported`, `csr.key_mismatch`.
+ * @throws {InputError} `csr.bad_signature`, `csr.weak_key`, `csr.key_unsupported`, `csr.key_mismatch`.
  */
 export async function checkCsr(csr: Csr, profile: { name: string; rows: readonly KeyRow[] }): Promise<KeyRow> {
   const info = readKey(csr);
@@ -50,7 +49,7 @@ export async function checkCsr(csr: Csr, profile: { name: string; rows: readonly
   }
   const verdict = await verifyCsr(csr);
   if (!verdict.valid) {
-    throw new OperationError(
+    throw new InputError(
       `Cannot issue for the request: its signature does not verify${verdict.reason ? ` (${verdict.reason})` : ""}`,
       { code: "csr.bad_signature", hint: "The request was changed after it was signed, or signed with another key" },
     );

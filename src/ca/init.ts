@@ -17,6 +17,7 @@ import {
   ISSUED_FOLDER,
   joinPath,
   keyFile,
+  LOCK_FILE,
   META_FILE,
   parentFolder,
 } from "../store/layout.ts";
@@ -311,6 +312,7 @@ async function writeFiles(
     [INDEX_FILE, ""],
     [INDEX_ATTR_FILE, "unique_subject = no\n"],
     [CRL_NUMBER_FILE, "01\n"],
+    [LOCK_FILE, ""],
   ];
   if (content.certificate) {
     const pem = encodePem("CERTIFICATE", content.certificate.der);

@@ -154,7 +154,7 @@ function parseTime(text: string): Date | undefined {
 }
 
 function damaged(file: string, line: number, reason: string): InputError {
-  return new InputError(`Cannot read "${file}" line ${line}: ${reason}`, {
+  return new InputError(`Cannot read ${file}:${line}: ${reason}`, {
     code: "index.damaged",
     file,
     line,
