@@ -190,6 +190,42 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./key/pub.ts"),
   },
   {
+    path: ["profile", "export"],
+    summary: "Write the YAML of a profile, or of all, as a start for your own",
+    load: () => import("./profile/export.ts"),
+  },
+  {
+    path: ["profile", "info"],
+    summary: "Show what a profile puts into a certificate",
+    load: () => import("./profile/info.ts"),
+  },
+  {
+    path: ["profile", "install"],
+    summary: "Copy the built-in profiles into a CA, where they can be changed",
+    load: () => import("./profile/install.ts"),
+  },
+  {
+    path: ["profile", "lint"],
+    aliases: ["validate"],
+    summary: "Check profiles: mistakes in the YAML, and what RFC 5280 or the CA/Browser Forum would refuse",
+    load: () => import("./profile/lint.ts"),
+  },
+  {
+    path: ["profile", "list"],
+    summary: "List the profiles: built-in ones and those of a CA",
+    load: () => import("./profile/list.ts"),
+  },
+  {
+    path: ["profile", "show"],
+    summary: "Print the YAML of a profile",
+    load: () => import("./profile/show.ts"),
+  },
+  {
+    path: ["profile", "vars"],
+    summary: "List the variables of a profile with their types and constraints",
+    load: () => import("./profile/vars.ts"),
+  },
+  {
     path: ["inspect"],
     summary: "Tell what a file holds",
     load: () => import("./inspect.ts"),
