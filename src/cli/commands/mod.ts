@@ -159,6 +159,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./hsm/mechanisms.ts"),
   },
   {
+    path: ["inspect"],
+    summary: "Tell what a file holds",
+    load: () => import("./inspect.ts"),
+  },
+  {
     path: ["key", "convert"],
     summary: "Write a private key file anew: other format, other passphrase",
     load: () => import("./key/convert.ts"),
@@ -224,10 +229,5 @@ export const COMMANDS: readonly CommandRow[] = [
     path: ["profile", "vars"],
     summary: "List the variables of a profile with their types and constraints",
     load: () => import("./profile/vars.ts"),
-  },
-  {
-    path: ["inspect"],
-    summary: "Tell what a file holds",
-    load: () => import("./inspect.ts"),
   },
 ];

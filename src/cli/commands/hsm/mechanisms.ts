@@ -1,4 +1,4 @@
-import { mechanismName } from "../../../pkcs11/codec.ts";
+import { type ListedMechanism, listMechanisms } from "../../../pkcs11/mechanisms.ts";
 import { hexNumber } from "../../../pkcs11/names.ts";
 import type { FoundToken } from "../../../pkcs11/token.ts";
 import type { Command, Flag } from "../../command.ts";
@@ -10,14 +10,6 @@ const FILTER: Flag = {
   value: "TEXT",
   description: "only mechanisms whose name (or number, in hex) has TEXT in it, in any case",
 };
-
-interface Row {
-  readonly name: string;
-  readonly number: string;
-  readonly min: number | null;
-  readonly max: number | null;
-  readonly flags: readonly string[];
-}
 
 /** `qpki hsm mechanisms`. */
 export default {
@@ -33,19 +25,13 @@ export default {
     const target = await requiredTarget(input, ctx);
     const filter = (input.text(FILTER.name) ?? "").toLowerCase();
     using open = await openTarget(target);
-    const tokens = (await targetTokens(open.module, target)).map((token) => ({ token, rows: rowsOf(token, filter) }));
+    const tokens = (await targetTokens(open.module, target)).map((token) => ({ token, rows: matching(token, filter) }));
     return {
       data: {
         tokens: tokens.map(({ token, rows }) => ({
           slot: token.slot.id,
           token: token.info.label,
-          mechanisms: rows.map(({ name, number, min, max, flags }) => ({
-            name,
-            number,
-            min_key_size: min,
-            max_key_size: max,
-            flags,
-          })),
+          mechanisms: rows.map(mechanismData),
         })),
       },
       text: tokens.map(({ token, rows }) => tokenText(token, rows)).join("\n"),
@@ -53,34 +39,35 @@ export default {
   },
 } satisfies Command;
 
-function rowsOf({ slot }: FoundToken, filter: string): Row[] {
-  return slot.mechanisms()
-    .map((type) => ({ type, name: mechanismName(type), number: hexNumber(type) }))
-    .filter(({ name, number }) => name.toLowerCase().includes(filter) || number.includes(filter))
-    .map(({ type, name, number }) => {
-      const info = slot.mechanismInfo(type);
-      return {
-        name,
-        number,
-        min: info?.minKeySize ?? null,
-        max: info?.maxKeySize ?? null,
-        flags: info?.flagNames ?? [],
-      };
-    });
+function matching({ slot }: FoundToken, filter: string): ListedMechanism[] {
+  return listMechanisms(slot).filter(({ name, type }) =>
+    name.toLowerCase().includes(filter) || hexNumber(type).includes(filter)
+  );
 }
 
-function tokenText({ slot, info }: FoundToken, rows: readonly Row[]): string {
-  const head = `Token "${info.label}" in slot ${slot.id}: ${rows.length} mechanism${rows.length === 1 ? "" : "s"}\n`;
+function mechanismData(row: ListedMechanism): Record<string, unknown> {
+  return {
+    name: row.name,
+    number: hexNumber(row.type),
+    min_key_size: row.minKeySize ?? null,
+    max_key_size: row.maxKeySize ?? null,
+    flags: row.flagNames ?? [],
+  };
+}
+
+function tokenText({ slot, info }: FoundToken, rows: readonly ListedMechanism[]): string {
+  const count = `${rows.length} mechanism${rows.length === 1 ? "" : "s"}`;
+  const head = `Token "${info.label}" in slot ${slot.id}: ${count}\n`;
   if (rows.length === 0) return head;
-  const lines = rows.map((row) => [row.name, row.number, sizes(row), row.flags.map(shortFlag).join(" ")]);
+  const lines = rows.map((row) => [row.name, hexNumber(row.type), sizes(row), uses(row)]);
   return `${head}\n${table(["MECHANISM", "NUMBER", "KEY SIZE", "USES"], lines)}\n`;
 }
 
-function sizes({ min, max }: Row): string {
-  if (min === null || max === null || (min === 0 && max === 0)) return "-";
+function sizes({ minKeySize: min = 0, maxKeySize: max = 0 }: ListedMechanism): string {
+  if (min === 0 && max === 0) return "-";
   return min === max ? String(min) : `${min}-${max}`;
 }
 
-function shortFlag(name: string): string {
-  return name.replace(/^CKF_/, "").toLowerCase();
+function uses({ flagNames = [] }: ListedMechanism): string {
+  return flagNames.map((name) => name.replace(/^CKF_/, "").toLowerCase()).join(" ");
 }
