@@ -38,8 +38,6 @@ export interface EnrollRequest {
   readonly id?: string;
   readonly profiles: readonly CompiledProfile[];
   readonly keys: CredentialKeys;
-  /** Instead of the profiles'. */
-  readonly validitySeconds?: number;
 }
 
 /** A credential that was made. */
@@ -75,15 +73,15 @@ export async function enroll(ca: OpenCa, request: EnrollRequest, deps: Deps): Pr
   await checkCredentialFree(request.credDir, id);
   for (const profile of request.profiles) {
     checkProfile(profile);
-    checkRequest(ca, { ...wishOf(request, profile), notBefore: now });
+    checkRequest(ca, { profile, notBefore: now });
   }
   await using provider = await deps.openProvider(providerRequest(request.keys, deps));
-  await lintBeforeKey(ca, request, { notBefore: now });
+  await lintBeforeKey(ca, request.profiles, now);
   await using staging = await CredentialStaging.create(request.credDir, id, VERSION);
   const parts = planParts(request, { id, staging }, deps);
   for (const part of parts) await provider.prepare(part.row, part.ref);
   await using undo = new AsyncDisposableStack();
-  const made = await makeParts(ca, request, { parts, provider, undo, deps });
+  const made = await makeParts(ca, { parts, provider, undo, deps });
   const meta = await newMeta(made, { id, version: VERSION, created: now, caFolder: ca.store.folder, staging });
   await writeFiles(staging, made, { meta, chain: await ca.store.chain() });
   checkInterrupted(deps);
@@ -119,11 +117,6 @@ function checkProfile(profile: CompiledProfile): void {
   }
 }
 
-function wishOf(request: EnrollRequest, profile: CompiledProfile) {
-  const { validitySeconds } = request;
-  return { profile, ...(validitySeconds === undefined ? {} : { validitySeconds }) };
-}
-
 function providerRequest(keys: CredentialKeys, deps: Deps) {
   if (keys.type === "pkcs11") return { type: "pkcs11", config: joinPath(deps.cwd, keys.ref.config) } as const;
   return { type: "software", ...(keys.passphrase ? { passphrase: keys.passphrase } : {}) } as const;
@@ -155,7 +148,6 @@ function planParts(
 /** Makes every key, then signs every certificate; nothing is entered in the CA yet. */
 async function makeParts(
   ca: OpenCa,
-  request: EnrollRequest,
   work: { parts: readonly Part[]; provider: KeyProvider; undo: AsyncDisposableStack; deps: Deps },
 ): Promise<EnrolledPart[]> {
   const { parts, provider, undo, deps } = work;
@@ -168,7 +160,7 @@ async function makeParts(
   for (const [i, part] of parts.entries()) {
     const { key } = keys[i]!;
     deps.progress(`Signing the certificate for ${part.profile.name}`);
-    const certificate = await signRequest(ca, { ...wishOf(request, part.profile), spki: key.spki }, deps);
+    const certificate = await signRequest(ca, { profile: part.profile, spki: key.spki }, deps);
     made.push({ ...part, key, certificate });
   }
   return made;

@@ -1,12 +1,11 @@
 import type { KeyRow } from "../alg/find.ts";
-import { schemeFor } from "../ca/signer.ts";
-import type { OpenCa } from "../ca/signer.ts";
+import type { Bytes } from "../bytes.ts";
+import { type OpenCa, schemeFor } from "../ca/signer.ts";
 import type { CompiledProfile } from "../profile/types.ts";
 import { subjectKeyId } from "../x509/certificate.ts";
 import { lintTbs } from "../x509/lint.ts";
 import { generateSerial } from "../x509/serial.ts";
 import { buildTbsCertificate } from "../x509/tbs.ts";
-import type { Bytes } from "../bytes.ts";
 
 /**
  * Lints the certificates that profiles will lead to while there is no key yet: a throw-away key of the same algorithm
@@ -15,21 +14,21 @@ import type { Bytes } from "../bytes.ts";
  */
 export async function lintBeforeKey(
   ca: OpenCa,
-  request: { readonly profiles: readonly CompiledProfile[]; readonly validitySeconds?: number },
-  { notBefore }: { notBefore: Date },
+  profiles: readonly CompiledProfile[],
+  notBefore: Date,
 ): Promise<void> {
-  const stand = new Map<KeyRow, Bytes>();
-  for (const profile of request.profiles) {
+  const authorityKeyId = subjectKeyId(ca.certificate);
+  const standIns = new Map<KeyRow, Bytes>();
+  for (const profile of profiles) {
     const row = profile.rows[0]!;
-    const spki = stand.get(row) ?? await throwAwaySpki(row);
-    stand.set(row, spki);
-    const authorityKeyId = subjectKeyId(ca.certificate);
+    const spki = standIns.get(row) ?? await throwAwaySpki(row);
+    standIns.set(row, spki);
     const tbs = await buildTbsCertificate({
       serial: generateSerial(),
       issuer: ca.certificate.subject,
       subject: profile.subject,
       notBefore,
-      notAfter: new Date(notBefore.getTime() + (request.validitySeconds ?? profile.validitySeconds) * 1000),
+      notAfter: new Date(notBefore.getTime() + profile.validitySeconds * 1000),
       spki,
       scheme: schemeFor(ca, profile.signature),
       extensions: profile.extensions,

@@ -2,10 +2,10 @@ import { defaultScheme, type KeyRow } from "../alg/find.ts";
 import { OID_AT_COMMON_NAME, OID_AT_COUNTRY, OID_AT_ORGANIZATION, OID_AT_ORGANIZATIONAL_UNIT } from "../asn1/oid.ts";
 import { encodePem } from "../bytes.ts";
 import { checkInterrupted, type Deps } from "../ca/deps.ts";
-import { InputError, OperationError } from "../errors.ts";
+import { InputError } from "../errors.ts";
 import { existsError, pathExists, writeFileDurably } from "../files.ts";
 import type { Key, KeyProvider, KeyRef, ProviderRequest } from "../keys/types.ts";
-import { buildCsr, verifyCsr } from "../x509/csr.ts";
+import { buildCsr } from "../x509/csr.ts";
 import { nameAttribute } from "../x509/name.ts";
 import type { Csr, ExtensionValues, GeneralName, Name } from "../x509/types.ts";
 import { makeKey, type NewKey } from "./new_key.ts";
@@ -91,12 +91,6 @@ export async function createRequest(request: CsrRequest, deps: Deps): Promise<Cs
   checkInterrupted(deps);
   const signer = key.signer(defaultScheme(key.algorithm));
   const csr = await buildCsr({ ...request.content, spki: key.spki }, signer);
-  const verdict = await verifyCsr(csr);
-  if (!verdict.valid) {
-    throw new OperationError(`Cannot make the request: its signature does not verify (${verdict.reason})`, {
-      code: "csr.proof_failed",
-    });
-  }
   const pem = encodePem("CERTIFICATE REQUEST", csr.der);
   checkInterrupted(deps);
   await publish?.();

@@ -2,7 +2,7 @@ import { InputError, OperationError } from "../errors.ts";
 import { existsError, fileError, makeFolder, pathExists, readFileBytes, readFileText, syncFolder } from "../files.ts";
 import type { Certificate } from "../x509/types.ts";
 import { checkCredentialMeta, CREDENTIAL_MIGRATIONS } from "./credential_meta.ts";
-import { isAbsolutePath, joinPath, versionFolder } from "./layout.ts";
+import { isAbsolutePath, joinPath, parentFolder, versionFolder } from "./layout.ts";
 import type { CredentialMeta, CredentialVersion } from "./meta.ts";
 import { readMetaObject } from "./migrations.ts";
 
@@ -163,12 +163,15 @@ export class CredentialStaging implements AsyncDisposable {
   readonly folder: string;
   readonly #credDir: string;
   readonly #id: string;
+  /** Folders made for it, deepest first. */
+  readonly #made: readonly string[];
   #done = false;
 
-  private constructor(credDir: string, id: string, folder: string) {
+  private constructor(credDir: string, id: string, made: readonly string[]) {
     this.#credDir = credDir;
     this.#id = id;
-    this.folder = folder;
+    this.#made = made;
+    this.folder = joinPath(credDir, `.${id}.${crypto.randomUUID().slice(0, 8)}.tmp`);
   }
 
   /**
@@ -177,14 +180,15 @@ export class CredentialStaging implements AsyncDisposable {
    */
   static async create(credDir: string, id: string, version: string): Promise<CredentialStaging> {
     await checkCredentialFree(credDir, id);
-    await makeFolder(credDir, 0o700);
-    const staging = new CredentialStaging(
-      credDir,
-      id,
-      joinPath(credDir, `.${id}.${crypto.randomUUID().slice(0, 8)}.tmp`),
-    );
-    await makeFolder(joinPath(staging.folder, `${versionFolder(version)}/keys`), 0o700);
-    await makeFolder(joinPath(staging.folder, `${versionFolder(version)}/certs`), 0o700);
+    const staging = new CredentialStaging(credDir, id, await missingFolders(credDir));
+    try {
+      for (const part of ["keys", "certs"]) {
+        await makeFolder(joinPath(staging.folder, `${versionFolder(version)}/${part}`), 0o700);
+      }
+    } catch (error) {
+      await staging[Symbol.asyncDispose]();
+      throw error;
+    }
     return staging;
   }
 
@@ -204,7 +208,7 @@ export class CredentialStaging implements AsyncDisposable {
       for (const folder of foldersBelow(this.folder)) await syncFolder(folder);
       await Deno.rename(this.folder, target);
       this.#done = true;
-      await syncFolder(this.#credDir);
+      for (const folder of [this.#credDir, ...this.#made.map(parentFolder)]) await syncFolder(folder);
     } catch (cause) {
       if (await pathExists(joinPath(target, CREDENTIAL_META_FILE)) && !this.#done) throw existsError(target, cause);
       throw fileError("write", target, cause);
@@ -215,7 +219,14 @@ export class CredentialStaging implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#done) return;
     await Deno.remove(this.folder, { recursive: true }).catch(() => {});
+    for (const folder of this.#made) await Deno.remove(folder).catch(() => {});
   }
+}
+
+async function missingFolders(path: string): Promise<string[]> {
+  const missing: string[] = [];
+  for (let at = path; !await pathExists(at) && parentFolder(at) !== at; at = parentFolder(at)) missing.push(at);
+  return missing;
 }
 
 /** Checks that no credential is called so. @throws {OperationError} `file.exists`. */
