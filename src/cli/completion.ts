@@ -86,7 +86,8 @@ function spellings(flag: Flag): string[] {
 }
 
 async function valuesOf(flag: Flag, given: readonly string[], io: Io): Promise<string[]> {
-  return flag.choices ? [...flag.choices] : await namesOf(flag.complete, given, io);
+  const kind = flag.complete ?? (flag.name === "version" ? "version" : undefined);
+  return flag.choices ? [...flag.choices] : await namesOf(kind, given, io);
 }
 
 async function namesOf(kind: Completion | undefined, given: readonly string[], io: Io): Promise<string[]> {
