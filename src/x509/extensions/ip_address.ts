@@ -107,6 +107,17 @@ export function formatCidr(octets: Uint8Array): string | undefined {
   return `${formatIp(address)}/${prefixLength(mask) ?? formatIp(mask)}`;
 }
 
+/**
+ * Address and mask octets of what {@link formatCidr} printed, whatever bits and mask it has; undefined when it is no range.
+ */
+export function parseAnyRange(text: string): Bytes | undefined {
+  const slash = text.indexOf("/");
+  const address = parseIp(text.slice(0, Math.max(slash, 0)));
+  const rest = text.slice(slash + 1);
+  const mask = address && (/^[0-9]{1,3}$/.test(rest) ? prefixMask(Number(rest), address.length) : parseIp(rest));
+  return address && mask?.length === address.length ? concatBytes(address, mask) : undefined;
+}
+
 /** Whether the octets of an address lie in a range of address and mask octets of the same family. */
 export function inRange(address: Uint8Array, range: Uint8Array): boolean {
   if (range.length !== 2 * address.length) return false;

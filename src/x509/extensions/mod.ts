@@ -134,6 +134,17 @@ export function isKnownExtension(oid: string): boolean {
   return readersByOid.has(oid);
 }
 
+/** Whether the content of a known extension can be read; an unknown one counts as readable. */
+export function isWellFormed(extension: Extension): boolean {
+  try {
+    readersByOid.get(extension.oid)?.decode(extension.value);
+    return true;
+  } catch (error) {
+    if (error instanceof InputError) return false;
+    throw error;
+  }
+}
+
 /** An extension for display. */
 export interface DescribedExtension {
   /** Name of the OID table, or the dotted OID. */
