@@ -300,86 +300,157 @@ export function oidNames(group: OidGroup): string[] {
 }
 
 // Attribute types.
+/** commonName (X.520). */
 export const OID_AT_COMMON_NAME = "2.5.4.3";
+/** countryName (X.520). */
 export const OID_AT_COUNTRY = "2.5.4.6";
+/** serialNumber (X.520). */
 export const OID_AT_SERIAL_NUMBER = "2.5.4.5";
+/** dnQualifier (X.520). */
 export const OID_AT_DN_QUALIFIER = "2.5.4.46";
+/** organizationName (X.520). */
 export const OID_AT_ORGANIZATION = "2.5.4.10";
+/** organizationalUnitName (X.520). */
 export const OID_AT_ORGANIZATIONAL_UNIT = "2.5.4.11";
+/** domainComponent (RFC 4519). */
 export const OID_AT_DOMAIN_COMPONENT = "0.9.2342.19200300.100.1.25";
+/** emailAddress (RFC 2985). */
 export const OID_AT_EMAIL_ADDRESS = "1.2.840.113549.1.9.1";
 
 // Extensions.
+/** subjectKeyIdentifier (RFC 5280 section 4.2.1.2). */
 export const OID_CE_SUBJECT_KEY_IDENTIFIER = "2.5.29.14";
+/** keyUsage (RFC 5280 section 4.2.1.3). */
 export const OID_CE_KEY_USAGE = "2.5.29.15";
+/** subjectAltName (RFC 5280 section 4.2.1.6). */
 export const OID_CE_SUBJECT_ALT_NAME = "2.5.29.17";
+/** issuerAltName (RFC 5280 section 4.2.1.7). */
 export const OID_CE_ISSUER_ALT_NAME = "2.5.29.18";
+/** basicConstraints (RFC 5280 section 4.2.1.9). */
 export const OID_CE_BASIC_CONSTRAINTS = "2.5.29.19";
+/** cRLNumber (RFC 5280 section 5.2.3). */
 export const OID_CE_CRL_NUMBER = "2.5.29.20";
+/** cRLReason (RFC 5280 section 5.3.1). */
 export const OID_CE_CRL_REASON = "2.5.29.21";
+/** invalidityDate (RFC 5280 section 5.3.2). */
 export const OID_CE_INVALIDITY_DATE = "2.5.29.24";
+/** deltaCRLIndicator (RFC 5280 section 5.2.4). */
 export const OID_CE_DELTA_CRL_INDICATOR = "2.5.29.27";
+/** issuingDistributionPoint (RFC 5280 section 5.2.5). */
 export const OID_CE_ISSUING_DISTRIBUTION_POINT = "2.5.29.28";
+/** certificateIssuer (RFC 5280 section 5.3.3). */
 export const OID_CE_CERTIFICATE_ISSUER = "2.5.29.29";
+/** nameConstraints (RFC 5280 section 4.2.1.10). */
 export const OID_CE_NAME_CONSTRAINTS = "2.5.29.30";
+/** crlDistributionPoints (RFC 5280 section 4.2.1.13). */
 export const OID_CE_CRL_DISTRIBUTION_POINTS = "2.5.29.31";
+/** certificatePolicies (RFC 5280 section 4.2.1.4). */
 export const OID_CE_CERTIFICATE_POLICIES = "2.5.29.32";
+/** policyMappings (RFC 5280 section 4.2.1.5). */
 export const OID_CE_POLICY_MAPPINGS = "2.5.29.33";
+/** authorityKeyIdentifier (RFC 5280 section 4.2.1.1). */
 export const OID_CE_AUTHORITY_KEY_IDENTIFIER = "2.5.29.35";
+/** policyConstraints (RFC 5280 section 4.2.1.11). */
 export const OID_CE_POLICY_CONSTRAINTS = "2.5.29.36";
+/** extKeyUsage (RFC 5280 section 4.2.1.12). */
 export const OID_CE_EXT_KEY_USAGE = "2.5.29.37";
+/** freshestCRL (RFC 5280 section 4.2.1.15). */
 export const OID_CE_FRESHEST_CRL = "2.5.29.46";
+/** inhibitAnyPolicy (RFC 5280 section 4.2.1.14). */
 export const OID_CE_INHIBIT_ANY_POLICY = "2.5.29.54";
+/** authorityInfoAccess (RFC 5280 section 4.2.2.1). */
 export const OID_PE_AUTHORITY_INFO_ACCESS = "1.3.6.1.5.5.7.1.1";
+/** qcStatements (RFC 3739 section 3.2.6). */
 export const OID_PE_QC_STATEMENTS = "1.3.6.1.5.5.7.1.3";
+/** id-pkix-ocsp-nocheck (RFC 6960 section 4.2.2.2.1). */
 export const OID_PKIX_OCSP_NOCHECK = "1.3.6.1.5.5.7.48.1.5";
 
 // Policies, qualifiers, access methods.
+/** anyPolicy (RFC 5280 section 4.2.1.4). */
 export const OID_ANY_POLICY = "2.5.29.32.0";
+/** id-qt-cps (RFC 5280 section 4.2.1.4). */
 export const OID_QT_CPS = "1.3.6.1.5.5.7.2.1";
+/** id-qt-unotice (RFC 5280 section 4.2.1.4). */
 export const OID_QT_UNOTICE = "1.3.6.1.5.5.7.2.2";
+/** ocsp (RFC 5280 section 4.2.2.1). */
 export const OID_AD_OCSP = "1.3.6.1.5.5.7.48.1";
+/** caIssuers (RFC 5280 section 4.2.2.1). */
 export const OID_AD_CA_ISSUERS = "1.3.6.1.5.5.7.48.2";
 
 // Extended key usages.
+/** anyExtendedKeyUsage (RFC 5280 section 4.2.1.12). */
 export const OID_KP_ANY = "2.5.29.37.0";
+/** serverAuth (RFC 5280 section 4.2.1.12). */
 export const OID_KP_SERVER_AUTH = "1.3.6.1.5.5.7.3.1";
+/** clientAuth (RFC 5280 section 4.2.1.12). */
 export const OID_KP_CLIENT_AUTH = "1.3.6.1.5.5.7.3.2";
+/** codeSigning (RFC 5280 section 4.2.1.12). */
 export const OID_KP_CODE_SIGNING = "1.3.6.1.5.5.7.3.3";
+/** emailProtection (RFC 5280 section 4.2.1.12). */
 export const OID_KP_EMAIL_PROTECTION = "1.3.6.1.5.5.7.3.4";
+/** timeStamping (RFC 5280 section 4.2.1.12). */
 export const OID_KP_TIME_STAMPING = "1.3.6.1.5.5.7.3.8";
+/** ocspSigning (RFC 5280 section 4.2.1.12). */
 export const OID_KP_OCSP_SIGNING = "1.3.6.1.5.5.7.3.9";
 
 // Qualified certificate statements.
+/** qcCompliance (ETSI EN 319 412-5). */
 export const OID_QCS_COMPLIANCE = "0.4.0.1862.1.1";
+/** qcLimitValue (ETSI EN 319 412-5). */
 export const OID_QCS_LIMIT_VALUE = "0.4.0.1862.1.2";
+/** qcRetentionPeriod (ETSI EN 319 412-5). */
 export const OID_QCS_RETENTION_PERIOD = "0.4.0.1862.1.3";
+/** qcSSCD (ETSI EN 319 412-5). */
 export const OID_QCS_SSCD = "0.4.0.1862.1.4";
+/** qcPDS (ETSI EN 319 412-5). */
 export const OID_QCS_PDS = "0.4.0.1862.1.5";
+/** qcType (ETSI EN 319 412-5). */
 export const OID_QCS_TYPE = "0.4.0.1862.1.6";
+/** qcLegislation (ETSI EN 319 412-5). */
 export const OID_QCS_LEGISLATION = "0.4.0.1862.1.7";
 
 // Attributes of requests.
+/** extensionRequest (RFC 2985). */
 export const OID_EXTENSION_REQUEST = "1.2.840.113549.1.9.14";
+/** challengePassword (RFC 2985). */
 export const OID_CHALLENGE_PASSWORD = "1.2.840.113549.1.9.7";
+/** signedData (RFC 5652). */
 export const OID_SIGNED_DATA = "1.2.840.113549.1.7.2";
 
 // Algorithms.
+/** rsaEncryption (RFC 8017). */
 export const OID_RSA_ENCRYPTION = "1.2.840.113549.1.1.1";
+/** mgf1 (RFC 8017). */
 export const OID_MGF1 = "1.2.840.113549.1.1.8";
+/** rsassaPss (RFC 8017). */
 export const OID_RSASSA_PSS = "1.2.840.113549.1.1.10";
+/** ecPublicKey (RFC 5480). */
 export const OID_EC_PUBLIC_KEY = "1.2.840.10045.2.1";
+/** sha1. */
 export const OID_SHA1 = "1.3.14.3.2.26";
+/** sha256. */
 export const OID_SHA256 = "2.16.840.1.101.3.4.2.1";
+/** sha384. */
 export const OID_SHA384 = "2.16.840.1.101.3.4.2.2";
+/** sha512. */
 export const OID_SHA512 = "2.16.840.1.101.3.4.2.3";
+/** PBES2 (RFC 8018). */
 export const OID_PBES2 = "1.2.840.113549.1.5.13";
+/** PBKDF2 (RFC 8018). */
 export const OID_PBKDF2 = "1.2.840.113549.1.5.12";
+/** scrypt (RFC 7914). */
 export const OID_SCRYPT = "1.3.6.1.4.1.11591.4.11";
+/** hmacWithSHA1 (RFC 8018). */
 export const OID_HMAC_SHA1 = "1.2.840.113549.2.7";
+/** hmacWithSHA256 (RFC 8018). */
 export const OID_HMAC_SHA256 = "1.2.840.113549.2.9";
+/** hmacWithSHA384 (RFC 8018). */
 export const OID_HMAC_SHA384 = "1.2.840.113549.2.10";
+/** hmacWithSHA512 (RFC 8018). */
 export const OID_HMAC_SHA512 = "1.2.840.113549.2.11";
+/** aes128-cbc (NIST AES registry). */
 export const OID_AES128_CBC = "2.16.840.1.101.3.4.1.2";
+/** aes192-cbc (NIST AES registry). */
 export const OID_AES192_CBC = "2.16.840.1.101.3.4.1.22";
+/** aes256-cbc (NIST AES registry). */
 export const OID_AES256_CBC = "2.16.840.1.101.3.4.1.42";
