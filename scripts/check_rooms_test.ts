@@ -26,8 +26,8 @@ Deno.test("what the table allows passes", () => {
 Deno.test("each breach is told with its place", () => {
   const table: [string, string, RegExp][] = [
     ["src/alg/a.ts", `import "../keys/types.ts";`, /alg may not import keys/],
-    ["src/ca/a.ts", `import { p } from "../pkcs11/provider.ts";`, /ca may not import pkcs11/],
-    ["src/ca/a.ts", `const p = await import("../pkcs11/provider.ts");`, /ca may not import pkcs11/],
+    ["src/ca/a.ts", `import { p } from "../pkcs11/provider.ts";`, /ca may not import provider/],
+    ["src/ca/a.ts", `const p = await import("../pkcs11/provider.ts");`, /ca may not import provider/],
     ["src/ca/a.ts", `import { p } from "../credential/enroll.ts";`, /ca may not import credential/],
     ["src/x509/a.ts", `import { p } from "../keys/software.ts";`, /x509 may not import software/],
     ["src/x509/a.ts", `export * from "../profile/types.ts";`, /x509 may not import profile/],

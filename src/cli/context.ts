@@ -22,7 +22,7 @@ export function openContext(io: Io, output: Output, options: { allowFinalTry: bo
     prompter,
     signal: io.signal,
     allowFinalTry: options.allowFinalTry,
-    notify: (text) => output.note(text),
+    notify: (text) => output.note(`note: ${text}`),
     warn,
   });
   const context: Context = {

@@ -10,14 +10,16 @@ export async function openToken(path: string, world: ProviderWorld): Promise<Key
   return await pkcs11Provider({
     configPath: path,
     lib: config.lib,
-    ...(config.token === undefined ? {} : { token: config.token }),
-    ...(config.tokenSerial === undefined ? {} : { tokenSerial: config.tokenSerial }),
-    ...(config.slot === undefined ? {} : { slot: config.slot }),
-    ...(config.sessions === undefined ? {} : { sessions: config.sessions }),
+    token: config.token,
+    tokenSerial: config.tokenSerial,
+    slot: config.slot,
+    driver: config.driver,
+    sessions: config.sessions,
     logoutAfterUse: config.logoutAfterUse,
     allowFinalTry: world.allowFinalTry,
     pin: () => readPin(config.pin, tokenName(config), world),
     notify: world.notify,
+    signal: world.signal,
   });
 }
 
