@@ -5,8 +5,9 @@ import { joinPath } from "../../../store/layout.ts";
 import { readCertificates } from "../../../x509/certificate.ts";
 import { readCrl } from "../../../x509/crl.ts";
 import { formatName } from "../../../x509/name.ts";
-import type { Crl } from "../../../x509/types.ts";
-import { verifyCertificate } from "../../../x509/verify.ts";
+import type { Certificate, Crl } from "../../../x509/types.ts";
+import { nameOf } from "../../../x509/verdict.ts";
+import { type VerdictReason, verifyCertificate, type VerifyOptions } from "../../../x509/verify.ts";
 import type { Command, Context } from "../../command.ts";
 import { parseInstant } from "../../crl_input.ts";
 import { FILE_ARGUMENT, required } from "../../flags.ts";
@@ -39,29 +40,45 @@ const command: Command = {
     const time = at === undefined ? ctx.now() : parseInstant(at, "at");
     const given = await readCrls(input.list("crl"), ctx);
     const own = trust.crls.filter((crl) => isCurrent(crl, time, ctx));
-    const verdict = await verifyCertificate(leaf, {
-      anchors: [...trust.anchors],
+    const options = {
+      anchors: trust.anchors,
       intermediates: [...others, ...trust.intermediates],
       crls: [...given, ...own],
       at: time,
-      requireCrl: given.length > 0,
-    });
+    };
+    const verdict = await verifyCertificate(leaf, options);
+    const missing = verdict.valid && given.length > 0 ? await uncovered(leaf, options, ctx) : [];
+    const valid = verdict.valid && missing.length === 0;
+    const reasons = [...verdict.reasons, ...missing];
     const data = {
-      valid: verdict.valid,
+      valid,
       subject: formatName(leaf.subject),
       serial: leaf.serial,
       at: formatInstant(time),
       crl_checked: given.length + own.length > 0,
       chain: verdict.chain.map((one) => formatName(one.subject)),
       signatures: verdict.signatures,
-      reasons: verdict.reasons.map(({ code, message }) => ({ code, message })),
+      reasons,
     };
-    if (verdict.valid) return { data, text: "VALID" };
-    const reasons = verdict.reasons.map((reason) => `  ${reason.message}`);
-    return { data, text: ["INVALID", ...reasons].join("\n"), exit: EXIT.FAILED };
+    if (valid) return { data, text: "VALID" };
+    const lines = reasons.map(({ certificate, message }) =>
+      `  ${certificate === undefined ? "" : `${certificate}: `}${message}`
+    );
+    return { data, text: ["INVALID", ...lines].join("\n"), exit: EXIT.FAILED };
   },
 };
 export default command;
+
+/** Reasons when no CRL covers the certificate itself; for those above it a warning is enough. */
+async function uncovered(leaf: Certificate, options: VerifyOptions, ctx: Context): Promise<VerdictReason[]> {
+  const { reasons } = await verifyCertificate(leaf, { ...options, requireCrl: true });
+  const missing = reasons.filter(({ code }) => code === "crl.missing");
+  const own = missing.filter(({ certificate }) => certificate === nameOf(leaf));
+  for (const { certificate } of missing) {
+    if (certificate !== nameOf(leaf)) ctx.warn(`No CRL says whether the CA "${certificate}" was revoked`);
+  }
+  return own;
+}
 
 async function readCrls(files: readonly string[], ctx: Context): Promise<Crl[]> {
   const crls: Crl[] = [];
