@@ -142,6 +142,8 @@ export class Module implements Disposable {
     const args = CK_C_INITIALIZE_ARGS.allocate(platform);
     CK_C_INITIALIZE_ARGS.set(platform, args, { field: "flags", value: CKF.CKF_OS_LOCKING_OK });
     const base = arena.add(args);
+    // a known module declares one more pointer behind the structure of the standard
+    arena.reserve(8);
     if (this.#initString !== undefined) {
       arena.point(base + CK_C_INITIALIZE_ARGS.offset(platform, "pReserved"), arena.add(cString(this.#initString)));
     }

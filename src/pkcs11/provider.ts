@@ -44,11 +44,32 @@ export interface Pkcs11Options extends TokenSelector {
  * `token.ambiguous`. @throws {InputError} `hsm.selector`, `driver.unknown`, `driver.invalid`.
  */
 export async function pkcs11Provider(options: Pkcs11Options): Promise<Pkcs11Provider> {
+  return await openToken(options, await loadModule(options));
+}
+
+/** A module and the driver for it. */
+export interface LoadedModule {
+  readonly module: Module;
+  readonly driver: CompleteDriver;
+}
+
+/** The first half of {@link pkcs11Provider}: needs no token. */
+export async function loadModule(options: Pick<Pkcs11Options, "lib" | "driver" | "ffi">): Promise<LoadedModule> {
   const stated = options.driver === undefined ? undefined : await resolveDriver(options.driver);
   const module = Module.load(options.lib, { driver: stated, ffi: options.ffi });
   try {
     const driver = stated ?? await driverFor(module.info());
     module.adopt(driver);
+    return { module, driver };
+  } catch (error) {
+    module[Symbol.dispose]();
+    throw error;
+  }
+}
+
+/** The second half of {@link pkcs11Provider}: finds the token. The module belongs to the provider, or is disposed. */
+export async function openToken(options: Pkcs11Options, { module, driver }: LoadedModule): Promise<Pkcs11Provider> {
+  try {
     const { slot, info } = await findToken(module, options);
     return new Pkcs11Provider(options, { slot, info, driver });
   } catch (error) {

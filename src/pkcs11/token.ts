@@ -88,5 +88,6 @@ function matches({ slot, info }: FoundToken, selector: TokenSelector): boolean {
 }
 
 function describeToken({ slot, info }: FoundToken): string {
+  if (info.label === "" && info.serial === "") return `a token that is not initialised (slot ${slot.id})`;
   return `"${info.label}" (serial "${info.serial}", slot ${slot.id})`;
 }
