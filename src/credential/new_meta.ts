@@ -2,6 +2,7 @@ import { relative } from "node:path";
 import type { KeyRow } from "../alg/find.ts";
 import { formatInstant } from "../ca/deps.ts";
 import { subjectFields } from "../ca/init.ts";
+import { fileError } from "../files.ts";
 import { decodeScheme, describeAlgorithm } from "../keys/scheme.ts";
 import { spkiFingerprint } from "../keys/spki.ts";
 import type { Key } from "../keys/types.ts";
@@ -115,8 +116,16 @@ function storageOf(part: EnrolledPart, version: string): KeyStorage {
 
 /** The way to the CA from the credential, so that both can move together; absolute across drives. */
 async function relativePath(from: string, to: string): Promise<string> {
-  const [start, end] = await Promise.all([from, to].map((path) => Deno.realPath(path)));
-  return relative(start!, end!).replaceAll("\\", "/");
+  const [start, end] = await Promise.all([realPath(from), realPath(to)]);
+  return relative(start, end).replaceAll("\\", "/");
+}
+
+async function realPath(path: string): Promise<string> {
+  try {
+    return await Deno.realPath(path);
+  } catch (cause) {
+    throw fileError("find", path, cause);
+  }
 }
 
 function latest(dates: readonly Date[]): Date {

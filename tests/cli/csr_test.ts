@@ -160,11 +160,11 @@ testWith("csr gen in a token: makes a key once, uses it after", { needs: ["softh
   assert.match(absent.stderr, /server-key/);
   const made = await runJson(["csr", "gen", ...hsm, "-a", "ecdsa-p384", "--cn", "x", "--out", "1.csr"], at) as Made;
   assert.equal(made.key.generated, true);
-  assert.equal(made.key.label, "server-key");
+  assert.equal(made.key.storage.label, "server-key");
   for (const extra of [[], ["-a", "ecdsa-p384"]]) {
     const again = await runJson(["csr", "gen", ...hsm, ...extra, "--cn", "x"], at) as Made;
     assert.equal(again.key.generated, false);
-    assert.equal(again.spki_sha256, made.spki_sha256);
+    assert.equal(again.key.spki_sha256, made.key.spki_sha256);
   }
   const judged = await run("openssl", ["req", "-in", "1.csr", "-verify", "-noout"], at);
   assert.match(judged.stderr + judged.stdout, /verify OK/i);
@@ -181,6 +181,5 @@ testWith("csr gen in a token: makes a key once, uses it after", { needs: ["softh
 });
 
 interface Made {
-  spki_sha256: string;
-  key: { generated: boolean; label?: string };
+  key: { generated: boolean; spki_sha256: string; storage: { label?: string } };
 }

@@ -60,7 +60,6 @@ const command: Command = {
     const credDir = joinPath(ctx.cwd, input.text(CRED_DIR.name)!);
     const id = input.argument("id");
     const keys = credentialKeys(input, ctx);
-    const validitySeconds = givenValidity(input, FLAGS);
     if (id !== undefined) await checkCredentialFree(credDir, id);
     const store = await CaStore.open(caDir);
     const profiles = await compiledProfiles(input, ctx, caDir);
@@ -74,7 +73,6 @@ const command: Command = {
       ...(id === undefined ? {} : { id }),
       profiles,
       keys,
-      ...(validitySeconds === undefined ? {} : { validitySeconds }),
     }, ctx);
     return report(result, input.text(CRED_DIR.name)!);
   },
@@ -106,9 +104,10 @@ function credentialKeys(input: Input, ctx: Context): CredentialKeys {
 /** Each profile takes the variables it declares; one that none of them declares is a mistake. */
 async function compiledProfiles(input: Input, ctx: Context, caDir: string): Promise<CompiledProfile[]> {
   const given = await givenVariables(input, ctx);
+  const validity = givenValidity(input, FLAGS);
   const profiles: Profile[] = [];
   for (const name of input.list(PROFILES.name)) profiles.push(await loadProfile(name, { caDir, cwd: ctx.cwd }));
-  if (profiles.length === 1) return [compileProfile(profiles[0]!, given)];
+  if (profiles.length === 1) return [compileProfile(profiles[0]!, given, validity)];
   const declared = new Set(profiles.flatMap((profile) => Object.keys(profile.variables)));
   const unknown = Object.keys(given).find((name) => !declared.has(name));
   if (unknown !== undefined) {
@@ -120,7 +119,7 @@ async function compiledProfiles(input: Input, ctx: Context, caDir: string): Prom
   }
   return profiles.map((profile) => {
     const own = Object.entries(given).filter(([name]) => Object.hasOwn(profile.variables, name));
-    return compileProfile(profile, Object.fromEntries(own));
+    return compileProfile(profile, Object.fromEntries(own), validity);
   });
 }
 

@@ -74,9 +74,12 @@ const command: Command = {
       data: {
         file: out ?? null,
         subject,
-        algorithm: made.key.algorithm.name,
-        spki_sha256: await spkiFingerprint(made.key.spki),
-        key: { ...ref, generated: made.generated },
+        key: {
+          algorithm: made.key.algorithm.name,
+          spki_sha256: await spkiFingerprint(made.key.spki),
+          storage: ref,
+          generated: made.generated,
+        },
         pem: made.pem,
       },
       text: out === undefined ? made.pem : [
