@@ -3,7 +3,7 @@ import { describeStorage } from "../../../ca/info.ts";
 import { caSigner, type OpenCa } from "../../../ca/signer.ts";
 import { formatInstant } from "../../../ca/deps.ts";
 import { encodePem } from "../../../bytes.ts";
-import { UsageError } from "../../../errors.ts";
+import { TokenError, UsageError } from "../../../errors.ts";
 import { existsError, pathExists, writeFileDurably } from "../../../files.ts";
 import { compileProfile } from "../../../profile/compile.ts";
 import { loadProfile } from "../../../profile/load.ts";
@@ -76,7 +76,9 @@ const command: Command = {
       key,
       csrOnly,
       ...(parent ? { parent } : {}),
-    }, ctx);
+    }, ctx).catch((error) => {
+      throw suggestExisting(error);
+    });
     if (out !== undefined) {
       await writeFileDurably(out, encodePem("CERTIFICATE REQUEST", result.csr!.der), {
         overwrite: input.on(FORCE.name),
@@ -147,6 +149,16 @@ async function openParent(input: Input, ctx: Context): Promise<OpenCa | undefine
   }
   const store = await CaStore.open(joinPath(ctx.cwd, folder));
   return await caSigner(store, ctx, ctx.passphrase(passphrase, `Passphrase of the parent CA ${folder}`));
+}
+
+/** A label that is taken is most often the key that the operator means. */
+function suggestExisting(error: unknown): unknown {
+  if (!(error instanceof TokenError) || error.code !== "key.exists") return error;
+  return new TokenError(error.message, {
+    code: error.code,
+    hint: `To use that key, add --use-existing-key. ${error.hint ?? ""}`.trimEnd(),
+    cause: error,
+  });
 }
 
 function report(result: InitResult, folder: string, out: string | undefined): CommandResult {
