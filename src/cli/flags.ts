@@ -1,3 +1,4 @@
+import { keyRows } from "../alg/find.ts";
 import { decodeHex, encodeHex } from "../bytes.ts";
 import { UsageError } from "../errors.ts";
 import type { KeyRef, Pkcs11KeyRef } from "../keys/types.ts";
@@ -131,7 +132,7 @@ export const ALGORITHM: Flag = {
   name: "algorithm",
   short: "a",
   value: "NAME",
-  description: "key algorithm, for example ecdsa-p384",
+  description: `key algorithm: ${keyRows().map((row) => row.name).join(", ")}`,
   complete: "algorithm",
 };
 

@@ -9,10 +9,7 @@ import { type SoftHsmToken, softhsmToken } from "../support/softhsm.ts";
 import { tempFolder } from "../support/tmp.ts";
 
 interface KeyRow {
-  label?: string;
-  key_id?: string;
-  algorithm?: string;
-  spki_sha256?: string;
+  storage: { label?: string; key_id?: string };
 }
 
 async function keysIn(token: SoftHsmToken): Promise<KeyRow[]> {
@@ -47,10 +44,10 @@ testWith("regression 12: ids are random, shared by both halves", { needs: ["soft
   using two = softhsmToken();
   for (const token of [one, two]) await runOk(generate(token, "same"), { env: token.env });
   const [a, b] = [(await keysIn(one))[0]!, (await keysIn(two))[0]!];
-  assert.notEqual(a.key_id, b.key_id);
-  assert.match(a.key_id!, /^[0-9a-f]{32}$/);
+  assert.notEqual(a.storage.key_id, b.storage.key_id);
+  assert.match(a.storage.key_id!, /^[0-9a-f]{32}$/);
   const listed = await pkcs11Tool(one, ["-O"]);
-  assert.equal(listed.match(new RegExp(`ID:\\s+${a.key_id}`, "g"))?.length, 2, listed);
+  assert.equal(listed.match(new RegExp(`ID:\\s+${a.storage.key_id}`, "g"))?.length, 2, listed);
 });
 
 testWith("regression 13: a signing key signs and nothing else", { needs: ["softhsm", "pkcs11-tool"] }, async () => {
@@ -111,10 +108,10 @@ testWith("regression 17: label, serial and slot select the token in every verb",
   using tmp = tempFolder();
   token.addToken("B");
   const listed = await runJson(["hsm", "list", "--lib", token.lib], { env: token.env }) as {
-    slots: { slot: number; token?: { label: string; serial: string } }[];
+    modules: { slots: { id: number; token?: { label: string; serial: string } }[] }[];
   };
-  const b = listed.slots.find((slot) => slot.token?.label === "B")!;
-  for (const selector of ['token: "B"', `token_serial: "${b.token!.serial}"`, `slot: ${b.slot}`]) {
+  const b = listed.modules[0]!.slots.find((slot) => slot.token?.label === "B")!;
+  for (const selector of ['token: "B"', `token_serial: "${b.token!.serial}"`, `slot: ${b.id}`]) {
     const lines = ["type: pkcs11", "pkcs11:", `  lib: ${token.lib}`, `  ${selector}`, "  pin_env: HSM_PIN", ""];
     const yaml = tmp.write("hsm.yaml", lines.join("\n"));
     for (const verb of ["info", "test", "mechanisms"]) {
@@ -169,7 +166,7 @@ testWith(
       "--var",
       "dns_names=a.example.com,a.example.com,b.example.com",
     ]);
-    const { stdout: pem } = await runOk(["credential", "export", "web", "-c", tmp.join("creds"), "-d", ca]);
+    const { stdout: pem } = await runOk(["credential", "export", "web", "-c", tmp.join("creds")]);
     const text = (await run("openssl", ["x509", "-noout", "-text"], { stdin: pem })).stdout;
     assert.match(text, /Subject: CN ?= ?a\.example\.com\n/);
     assert.match(text, /Issuer: CN ?= ?Root\n/);
