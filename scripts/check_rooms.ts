@@ -57,7 +57,6 @@ const DOORS: readonly (readonly [library: RegExp, files: RegExp])[] = [
   [/^(pkijs|asn1js)$/, /^src\/(x509|asn1)\//],
   [/^cbor-x$/, /^src\/cose\//],
   [/^yaml$/, /^src\/(profile\/load|cli\/hsm_config)\.ts$/],
-  [/^commander$/, /^src\/cli\/run\.ts$/],
   [/^node:crypto$/, /^src\/keys\//],
 ];
 

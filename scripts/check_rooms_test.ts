@@ -10,7 +10,7 @@ Deno.test("what the table allows passes", () => {
     check({
       "main.ts": `import { main } from "./src/cli/run.ts";\nDeno.exit(await main());\n`,
       "src/cli/run.ts":
-        `import { x } from "../ca/init.ts";\n/** Runs. */\nexport async function main() {\n  await import("commander");\n}\n`,
+        `import { x } from "../ca/init.ts";\n/** Runs. */\nexport async function main() {\n  await import("./context.ts");\n}\n`,
       "src/ca/init.ts":
         `import type { Signer } from "../keys/types.ts";\n/** One. */\nexport const a = 1;\nexport const b = 2;\n`,
       "src/keys/types.ts": `import {\n  type A,\n} from "../alg/find.ts";\n/** S. */\nexport interface Signer {}\n`,

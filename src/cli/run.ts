@@ -1,8 +1,8 @@
-import { EXIT, type ExitStatus, InterruptedError, suggest, UsageError } from "../errors.ts";
-import type { Command, Flag } from "./command.ts";
+import { EXIT, type ExitStatus, InterruptedError, UsageError } from "../errors.ts";
+import { parseArguments } from "./arguments.ts";
+import type { Command } from "./command.ts";
 import { COMMANDS } from "./commands/mod.ts";
-import { commandHelp, nounHelp, programHelp } from "./help.ts";
-import { GLOBAL_FLAGS, ParsedInput, type RawInput } from "./input.ts";
+import { ParsedInput, type RawInput } from "./input.ts";
 import type { Io } from "./io.ts";
 import { type Call, locate } from "./locate.ts";
 import { Output, type OutputOptions } from "./output.ts";
@@ -36,6 +36,7 @@ async function dispatch(argv: readonly string[], io: Io, output: Output): Promis
   }
   const call = locate(argv, COMMANDS);
   if (call.kind === "command") return await runCommand(call, io, output);
+  const { nounHelp, programHelp } = await import("./help.ts");
   const help = call.kind === "program" ? programHelp(COMMANDS) : nounHelp(call.noun, COMMANDS);
   if (call.asked) {
     await output.text(help);
@@ -51,8 +52,9 @@ async function dispatch(argv: readonly string[], io: Io, output: Output): Promis
 async function runCommand(call: Call & { kind: "command" }, io: Io, output: Output): Promise<ExitStatus> {
   const { default: command } = await call.row.load();
   const name = `qpki ${call.row.path.join(" ")}`;
-  const raw = await parseArguments(command, call.rest).catch((error) => rethrow(error, name));
+  const raw = parseOrExplain(command, call.rest, name);
   if (raw.flags.has("help")) {
+    const { commandHelp } = await import("./help.ts");
     await output.text(commandHelp(call.row, command));
     return EXIT.OK;
   }
@@ -71,69 +73,16 @@ async function runCommand(call: Call & { kind: "command" }, io: Io, output: Outp
   }
 }
 
+function parseOrExplain(command: Command, argv: readonly string[], name: string): RawInput {
+  try {
+    return parseArguments(command, argv);
+  } catch (error) {
+    rethrow(error, name);
+  }
+}
+
 async function start(command: Command, raw: RawInput, context: Parameters<Command["run"]>[1]) {
   return await command.run(new ParsedInput(command, raw), context);
-}
-
-/**
- * Splits the arguments of `command` into flags and operands; whether they are complete is checked by ParsedInput.
- * @throws {UsageError} for an unknown flag or a missing value.
- */
-export async function parseArguments(command: Pick<Command, "flags">, argv: readonly string[]): Promise<RawInput> {
-  const { Command: Parser, CommanderError, Option } = await import("commander");
-  const flags = [...command.flags, ...GLOBAL_FLAGS];
-  const spellings = new Set(flags.flatMap(flagSpellings));
-  const values = new Map<string, string[]>();
-  const parser = new Parser().helpOption(false).exitOverride().configureOutput({ outputError() {} });
-  for (const flag of flags) {
-    for (const name of [flag.name, ...flag.aliases ?? []]) {
-      const short = flag.short && name === flag.name ? `-${flag.short}, ` : "";
-      parser.addOption(new Option(`${short}--${name}${flag.value ? " <value>" : ""}`));
-      parser.on(`option:${name}`, (value?: string) => {
-        // `--out --force` is a forgotten value; `--out=--force` is meant
-        if (value !== undefined && spellings.has(value) && !argv.includes(`--${name}=${value}`)) {
-          throw missingValue(flag);
-        }
-        values.set(flag.name, [...values.get(flag.name) ?? [], value ?? ""]);
-      });
-    }
-  }
-  try {
-    const { operands, unknown } = parser.parseOptions([...argv]);
-    if (unknown.length > 0 && !values.has("help")) throw unknownFlag(unknown[0]!, flags);
-    return { flags: values, operands };
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error;
-    const spelling = /--[\w-]+/.exec(error.message)?.[0] ?? "";
-    throw missingValue(flags.find((flag) => flagSpellings(flag).includes(spelling)));
-  }
-}
-
-function flagSpellings(flag: Flag): string[] {
-  return [flag.name, ...flag.aliases ?? []].map((name) => `--${name}`).concat(flag.short ? `-${flag.short}` : []);
-}
-
-function missingValue(flag: Flag | undefined): UsageError {
-  return new UsageError(`Missing value of --${flag?.name ?? "flag"}: ${flag?.value ?? "a value"} must follow`, {
-    code: "usage.value_missing",
-  });
-}
-
-function unknownFlag(word: string, flags: readonly Flag[]): UsageError {
-  const [name] = word.split("=", 1) as [string];
-  if (/^--?(user-?)?pin$/i.test(name)) {
-    return new UsageError("Cannot take a PIN from the command line: it would be visible in the process list", {
-      code: "pin.on_command_line",
-      hint: "State pin_env, pin_file, pin_command or pin_credential in hsm.yaml; on a terminal the PIN is asked for",
-    });
-  }
-  const known = flags.flatMap((flag) => flagSpellings(flag));
-  if (known.includes(name)) return new UsageError(`Cannot use ${name} with a value: it is a switch`);
-  const near = name.startsWith("--") ? suggest(name, known.filter((flag) => flag.startsWith("--"))) : undefined;
-  return new UsageError(`Unknown flag "${name}"`, {
-    code: "usage.flag_unknown",
-    ...(near ? { hint: `Did you mean "${near}"?` } : {}),
-  });
 }
 
 /** Adds where to look to a usage error without a hint. */

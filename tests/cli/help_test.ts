@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
+import { parseArguments } from "../../src/cli/arguments.ts";
 import type { Command } from "../../src/cli/command.ts";
 import { type CommandRow, COMMANDS, NOUNS } from "../../src/cli/commands/mod.ts";
 import { GLOBAL_FLAGS, ParsedInput } from "../../src/cli/input.ts";
 import { locate } from "../../src/cli/locate.ts";
-import { parseArguments } from "../../src/cli/run.ts";
 import { runInProcess, shellWords } from "../support/in_process.ts";
 
 async function everyCommand(): Promise<{ row: CommandRow; name: string; command: Command }[]> {
@@ -74,7 +74,7 @@ Deno.test("every example parses and belongs to its command", async () => {
       assert.equal(program, "qpki", `${name}: ${example}`);
       const call = locate(words, COMMANDS);
       assert.ok(call.kind === "command" && call.row === row, `${name}: ${example}`);
-      new ParsedInput(command, await parseArguments(command, call.rest));
+      new ParsedInput(command, parseArguments(command, call.rest));
     }
   }
 });

@@ -1,7 +1,7 @@
 import { QpkiError, TokenError } from "../../../errors.ts";
 import type { Command, CommandResult, Context } from "../../command.ts";
 import { moduleData, slotData, type SlotView, slotViews } from "../../hsm_describe.ts";
-import { findModules, type FoundModule, usualPlaces } from "../../hsm_modules.ts";
+import type { FoundModule } from "../../hsm_modules.ts";
 import { type HsmTarget, hsmTarget, openTarget, TARGET_FLAGS, tokenState } from "../../hsm_target.ts";
 import { errorJson } from "../../output.ts";
 import { table } from "../../table.ts";
@@ -51,6 +51,7 @@ function slotTable(slots: readonly SlotView[]): string {
 }
 
 async function listFound(ctx: Context): Promise<CommandResult> {
+  const { findModules, usualPlaces } = await import("../../hsm_modules.ts");
   const modules = await findModules(usualPlaces(ctx.env("HOME")));
   if (modules.length === 0) {
     throw new TokenError(
