@@ -34,10 +34,12 @@ const WORST_FIRST: readonly CredentialStatus[] = ["revoked", "expired", "not_yet
 export class RevocationLookup {
   readonly #indexes = new Map<string, Promise<ReadonlyMap<string, IndexEntry> | undefined>>();
   readonly #caFolder: string | undefined;
+  readonly #usual: string | undefined;
 
-  /** @param caFolder the CA to look into, instead of the one that a credential's metadata names. */
-  constructor(caFolder?: string) {
-    this.#caFolder = caFolder;
+  /** `caFolder` goes before the CA that a credential's metadata names; `usual` is for metadata that names none. */
+  constructor(places: { caFolder?: string; usual?: string } = {}) {
+    this.#caFolder = places.caFolder;
+    this.#usual = places.usual;
   }
 
   /**
@@ -45,7 +47,7 @@ export class RevocationLookup {
    * @throws {InputError} `ca.not_found` for the CA given to the constructor; `index.damaged`.
    */
   async entry(credential: CredentialStore, serial: string): Promise<IndexEntry | undefined> {
-    const folder = this.#caFolder ?? credential.caFolder;
+    const folder = this.#caFolder ?? credential.caFolder ?? this.#usual;
     if (folder === undefined) return undefined;
     let index = this.#indexes.get(folder);
     if (!index) this.#indexes.set(folder, index = this.#read(folder));

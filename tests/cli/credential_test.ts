@@ -130,7 +130,7 @@ Deno.test("metadata of the older tool is read", async () => {
     tmp.join("credentials/x/versions/v1/certs/credential.ecdsa-p256.pem"),
     tmp.join("credentials/x/certificates.pem"),
   );
-  const info = await runJson(["credential", "info", "x", "-d", "ca"], at) as Info;
+  const info = await runJson(["credential", "info", "x"], at) as Info;
   assert.deepEqual([info.status, info.revocation_checked], ["valid", true]);
   assert.match((await runOk(["credential", "list"], at)).stdout, /x +valid/);
 });
@@ -217,3 +217,56 @@ testWith("Ctrl-C during enrolment leaves nothing or everything", { needs: ["soft
   }
   assert.ok(outcomes.has("130"), "no call was interrupted in time");
 });
+
+testWith("a full disk leaves nothing or everything", { needs: ["root"], skip: tmpfsReason() }, async () => {
+  using tmp = tempFolder();
+  const at = { cwd: tmp.path };
+  await runOk(["ca", "init", "--profile", "ec/root-ca", "--var", "cn=R"], at);
+  const disk = tmp.join("disk");
+  Deno.mkdirSync(disk);
+  assert.equal((await run("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", disk])).code, 0);
+  const outcomes = new Set<number>();
+  try {
+    for (let pages = 8; pages <= 16; pages++) {
+      Deno.writeFileSync(`${disk}/fill`, new Uint8Array(pages * 4096));
+      const issued = [...Deno.readDirSync(tmp.join("ca/issued"))].length;
+      const { code, stderr } = await runCli(["credential", "enroll", `c${pages}`, "-c", "disk/creds", ...SERVER], at);
+      outcomes.add(code);
+      const left = [...Deno.readDirSync(disk)].map((entry) => entry.name).sort();
+      const ids = left.includes("creds") ? [...Deno.readDirSync(`${disk}/creds`)].map((entry) => entry.name) : [];
+      if (code === 0) {
+        assert.deepEqual(ids, [`c${pages}`]);
+        assert.equal((await runJson(["credential", "info", ids[0]!, "-c", "disk/creds"], at) as Info).status, "valid");
+        Deno.removeSync(`${disk}/creds`, { recursive: true });
+      } else {
+        assert.deepEqual([code, left], [1, ["fill"]], stderr);
+        assert.match(stderr, /no space left on device \(ENOSPC\)/);
+        assert.equal(
+          [...Deno.readDirSync(tmp.join("ca/issued"))].length,
+          issued,
+          "no certificate without a credential",
+        );
+      }
+      Deno.removeSync(`${disk}/fill`);
+    }
+  } finally {
+    await run("umount", [disk]);
+  }
+  assert.deepEqual([...outcomes].sort(), [0, 1]);
+});
+
+/** Why no small file system can be mounted here. */
+function tmpfsReason(): string | undefined {
+  if (Deno.build.os !== "linux" || Deno.uid() !== 0) return undefined;
+  const folder = Deno.makeTempDirSync();
+  try {
+    const mount = new Deno.Command("mount", { args: ["-t", "tmpfs", "-o", "size=64k", "tmpfs", folder] }).outputSync();
+    if (!mount.success) return "tmpfs cannot be mounted";
+    new Deno.Command("umount", { args: [folder] }).outputSync();
+    return undefined;
+  } catch {
+    return "mount is not on PATH";
+  } finally {
+    Deno.removeSync(folder);
+  }
+}

@@ -1,19 +1,28 @@
-import type { Argument } from "../../command.ts";
+import type { Argument, Context, Flag, Input } from "../../command.ts";
+import { CA_DIR } from "../../flags.ts";
+import { joinPath } from "../../../store/layout.ts";
 import type { KeyStorage } from "../../../store/meta.ts";
 import { formatInstant } from "../../../ca/deps.ts";
-import type { CertificateState } from "../../../credential/status.ts";
+import { type CertificateState, RevocationLookup } from "../../../credential/status.ts";
 
 /** The credential that a command is about. */
 export const ID_ARGUMENT: Argument = { name: "id", description: "id of the credential", required: true };
 
 /** The CA whose index says what is revoked. */
-export const REVOKING_CA = {
-  name: "ca-dir",
+export const REVOKING_CA: Flag = {
+  name: CA_DIR.name,
   short: "d",
   value: "DIR",
   description: "CA whose index tells what is revoked; the one that issued, as far as the credential knows it",
   complete: "directory",
-} as const;
+};
+
+/** Where {@link REVOKING_CA} leads; older metadata names no CA, then the usual folder is looked into. */
+export function revocationLookup(input: Input, ctx: Context): RevocationLookup {
+  const given = input.text(REVOKING_CA.name);
+  const usual = joinPath(ctx.cwd, CA_DIR.default!);
+  return new RevocationLookup(given === undefined ? { usual } : { caFolder: joinPath(ctx.cwd, given) });
+}
 
 /** Where a key is, in words. */
 export function storageText(storage: KeyStorage): string {

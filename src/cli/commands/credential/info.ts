@@ -1,5 +1,5 @@
 import { formatInstant } from "../../../ca/deps.ts";
-import { type CertificateState, credentialState, RevocationLookup } from "../../../credential/status.ts";
+import { type CertificateState, credentialState } from "../../../credential/status.ts";
 import { pathExists } from "../../../files.ts";
 import { CredentialStore } from "../../../store/credential.ts";
 import { joinPath } from "../../../store/layout.ts";
@@ -7,7 +7,7 @@ import { fingerprint } from "../../../x509/certificate.ts";
 import { formatName } from "../../../x509/name.ts";
 import type { Command } from "../../command.ts";
 import { CRED_DIR } from "../../flags.ts";
-import { ID_ARGUMENT, REVOKING_CA, statusText, storageText } from "./_text.ts";
+import { ID_ARGUMENT, revocationLookup, REVOKING_CA, statusText, storageText } from "./_text.ts";
 
 /** `qpki credential info ID`. */
 const command: Command = {
@@ -20,8 +20,7 @@ const command: Command = {
   async run(input, ctx) {
     const credDir = joinPath(ctx.cwd, input.text(CRED_DIR.name)!);
     const store = await CredentialStore.open(credDir, input.argument("id")!);
-    const ca = input.text(REVOKING_CA.name);
-    const lookup = new RevocationLookup(ca === undefined ? undefined : joinPath(ctx.cwd, ca));
+    const lookup = revocationLookup(input, ctx);
     const state = await credentialState(store, { now: ctx.now(), lookup });
     const { meta } = store;
     const certificates = await Promise.all(state.certificates.map((one) => certificateJson(one, store)));

@@ -1,12 +1,12 @@
 import { formatInstant } from "../../../ca/deps.ts";
-import { credentialState, RevocationLookup } from "../../../credential/status.ts";
+import { credentialState } from "../../../credential/status.ts";
 import { QpkiError } from "../../../errors.ts";
 import { credentialIds, CredentialStore } from "../../../store/credential.ts";
 import { joinPath } from "../../../store/layout.ts";
 import type { Command } from "../../command.ts";
 import { CRED_DIR } from "../../flags.ts";
 import { table } from "../../table.ts";
-import { REVOKING_CA } from "./_text.ts";
+import { revocationLookup, REVOKING_CA } from "./_text.ts";
 
 /** `qpki credential list`. */
 const command: Command = {
@@ -16,8 +16,7 @@ const command: Command = {
   async run(input, ctx) {
     const shown = input.text(CRED_DIR.name)!;
     const credDir = joinPath(ctx.cwd, shown);
-    const ca = input.text(REVOKING_CA.name);
-    const lookup = new RevocationLookup(ca === undefined ? undefined : joinPath(ctx.cwd, ca));
+    const lookup = revocationLookup(input, ctx);
     const found = [];
     for (const id of await credentialIds(credDir)) {
       try {
