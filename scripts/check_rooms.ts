@@ -24,8 +24,12 @@ const ROOMS: readonly Room[] = [
   { name: "software", files: /^src\/keys\/(software|composite)(_\w+)?\.ts$/, may: MIDDLE },
   { name: "keys", files: /^src\/keys\//, may: LOW },
   { name: "driver contract", files: /^src\/pkcs11\/driver\.ts$/, may: [...MIDDLE, "pkcs11"] },
-  // the provider loads a driver by name, lazily
-  { name: "provider", files: /^src\/pkcs11\/provider\.ts$/, may: [...MIDDLE, "pkcs11", "driver contract", "drivers"] },
+  // the provider loads a driver by name, lazily; diagnostics open a token as it does
+  {
+    name: "provider",
+    files: /^src\/pkcs11\/(provider|diagnose)\.ts$/,
+    may: [...MIDDLE, "pkcs11", "driver contract", "drivers"],
+  },
   { name: "pkcs11", files: /^src\/pkcs11\//, may: [...MIDDLE, "driver contract"] },
   { name: "x509", files: /^src\/x509\//, may: MIDDLE },
   { name: "cose", files: /^src\/cose\//, may: MIDDLE },

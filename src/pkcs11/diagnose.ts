@@ -5,11 +5,11 @@ import { verifySignature } from "../keys/verify.ts";
 import { encodeMechanism, mechanismName, signCodec } from "./codec.ts";
 import type { TokenContext } from "./context.ts";
 import { requireMechanisms } from "./mechanisms.ts";
-import type { Module, ModuleInfo } from "./module.ts";
+import type { ModuleInfo } from "./module.ts";
 import { loadModule, openToken, type Pkcs11Options, type Pkcs11Provider } from "./provider.ts";
 import { PUBLIC_KEY_ATTRIBUTES, type PublicKeyFacts, readPublicKey } from "./public_key.ts";
 import type { ObjectHandle, Session } from "./session.ts";
-import type { Slot, SlotInfo, TokenInfo } from "./slot.ts";
+import type { TokenInfo } from "./slot.ts";
 import { keyTemplates } from "./templates.ts";
 
 /** Steps of {@link testToken}, in order. */
@@ -34,18 +34,6 @@ export interface TestReport {
   readonly token?: TokenInfo;
   /** Name of the driver in use. */
   readonly driver?: string;
-}
-
-/** One slot for a listing, with its token if there is one. */
-export interface ListedSlot {
-  readonly id: number;
-  readonly slot: SlotInfo;
-  readonly token?: TokenInfo | undefined;
-}
-
-/** Every slot of a module. @throws {TokenError} */
-export function listSlots(module: Module): ListedSlot[] {
-  return module.slots({ empty: true }).map((slot: Slot) => ({ id: slot.id, slot: slot.info(), token: slot.token() }));
 }
 
 /**
