@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { describe, run, runCli, runJson, runOk } from "../support/cli.ts";
+import { needs, testWith } from "../support/require.ts";
+import { tempFolder } from "../support/tmp.ts";
+import { treeOf } from "./support.ts";
+
+async function caWithLeaves(folder: string, keys: string, count: number): Promise<string[]> {
+  await runOk(["ca", "init", "--profile", "ec/root-ca", "--var", "cn=Root", "-d", folder]);
+  await runOk(["csr", "gen", "-a", "ecdsa-p256", "--keyout", `${keys}.key`, "--cn", "x.test", "-o", `${keys}.csr`]);
+  const issue = ["cert", "issue", "-d", folder, "--profile", "ec/tls-server", "--csr", `${keys}.csr`];
+  const serials: string[] = [];
+  for (let i = 0; i < count; i++) serials.push((await runJson(issue) as { serial: string }).serial);
+  return serials;
+}
+
+Deno.test("regression 7: a damaged index line stops every command, named by file and line", async () => {
+  using tmp = tempFolder();
+  const ca = tmp.join("ca");
+  const serials = await caWithLeaves(ca, tmp.join("leaf"), 3);
+  await runOk(["cert", "revoke", serials[1]!, "-d", ca]);
+  const whole = tmp.read("ca/index.txt");
+  const lines = whole.split("\n");
+  lines[1] = lines[1]!.slice(0, 20);
+  tmp.write("ca/index.txt", lines.join("\n"));
+  const before = tmp.read("ca/crlnumber");
+  for (
+    const args of [
+      ["crl", "gen", "-d", ca],
+      ["cert", "list", "-d", ca],
+      ["cert", "revoke", serials[2]!, "-d", ca],
+      ["ca", "info", "-d", ca],
+    ]
+  ) {
+    const result = await runCli(args);
+    assert.equal(result.code, 4, describe(args.join(" "), result));
+    assert.match(result.stderr, /ca\/index\.txt:2/);
+  }
+  assert.equal(tmp.read("ca/crlnumber"), before);
+  assert.equal(tmp.read("ca/index.txt"), lines.join("\n"));
+  tmp.write("ca/index.txt", whole);
+  assert.equal((await runJson(["crl", "gen", "-d", ca]) as { revoked: number }).revoked, 1);
+});
+
+Deno.test("a CA that cannot be written stays as it was", async () => {
+  using tmp = tempFolder();
+  const ca = tmp.join("ca");
+  const [serial] = await caWithLeaves(ca, tmp.join("leaf"), 1) as [string];
+  const before = treeOf(tmp.path);
+  const attempts = [
+    ["cert", "revoke", serial, "-d", ca],
+    ["crl", "gen", "-d", ca],
+    ["cert", "issue", "-d", ca, "--profile", "ec/tls-server", "--csr", tmp.join("leaf.csr")],
+    ["ca", "init", "--profile", "ec/root-ca", "--var", "cn=X", "-d", `${ca}/below`],
+  ];
+  const index = tmp.read("ca/index.txt");
+  const restore = await makeReadOnly(ca);
+  if (!restore) return;
+  try {
+    for (const args of attempts) {
+      const result = await runCli(args);
+      assert.equal(result.code, 1, describe(args.join(" "), result));
+      assert.match(result.stderr, /read-only file system|permission denied/);
+    }
+    assert.equal((await runJson(["cert", "list", "-d", ca]) as { certificates: unknown[] }).certificates.length, 1);
+  } finally {
+    await restore();
+  }
+  assert.equal(tmp.read("ca/index.txt"), index);
+  assert.deepEqual(treeOf(tmp.path), before);
+});
+
+/** Takes the write permission from a folder: as root by a read-only mount over it. Undefined where that is not possible. */
+async function makeReadOnly(folder: string): Promise<(() => Promise<void>) | undefined> {
+  if (needs("root") !== undefined) {
+    const folders = [folder, ...treeOf(folder).map((name) => `${folder}/${name}`)];
+    for (const path of folders) Deno.chmodSync(path, Deno.statSync(path).isDirectory ? 0o555 : 0o444);
+    return () => {
+      for (const path of folders) Deno.chmodSync(path, Deno.statSync(path).isDirectory ? 0o755 : 0o644);
+      return Promise.resolve();
+    };
+  }
+  const bound = await run("mount", ["--bind", folder, folder]).catch(() => undefined);
+  if (bound?.code !== 0) return undefined;
+  const mounted = await run("mount", ["-o", "remount,ro,bind", folder]);
+  const restore = async () => void await run("umount", [folder]);
+  if (mounted.code === 0) return restore;
+  await restore();
+  return undefined;
+}
+
+testWith("cert verify and crl verify: VALID, or the reasons and exit 1", { needs: ["openssl"] }, async () => {
+  using tmp = tempFolder();
+  const ca = tmp.join("ca");
+  const [one, two] = await caWithLeaves(ca, tmp.join("leaf"), 2) as [string, string];
+  const crt = (serial: string) => `${ca}/issued/${serial}.pem`;
+  const crl = `${ca}/crl/ca.crl`;
+  await runOk(["cert", "revoke", one, "-d", ca, "--gen-crl"]);
+  await runOk(["ca", "init", "--profile", "ec/root-ca", "--var", "cn=Root", "-d", tmp.join("twin")]);
+  const cases: [args: string[], exit: number, output: RegExp][] = [
+    [["cert", "verify", crt(two), "--ca", ca], 0, /^VALID$/m],
+    [["cert", "verify", crt(two), "--ca", `${ca}/ca.crt`, "--crl", crl], 0, /^VALID$/m],
+    [["cert", "verify", crt(one), "--ca", `${ca}/ca.crt`], 0, /^VALID$/m],
+    [["cert", "verify", crt(one), "--ca", `${ca}/ca.crt`, "--crl", crl], 1, /^INVALID\n.*revoked/],
+    [["cert", "verify", crt(one), "--ca", ca], 1, /revoked/],
+    [["cert", "verify", crt(two), "--ca", ca, "--at", "2040-01-01"], 1, /expired/],
+    [["cert", "verify", crt(two), "--ca", ca, "--at", "yesterday"], 2, /^$/],
+    [["cert", "verify", crt(two), "--ca", tmp.join("twin")], 1, /INVALID/],
+    [["cert", "verify", crt(two)], 2, /^$/],
+    [["cert", "verify", tmp.join("leaf.csr"), "--ca", ca], 4, /^$/],
+    [["crl", "verify", crl, "--ca", ca], 0, /^VALID$/m],
+    [["crl", "verify", `${crl}.der`, "--ca", `${ca}/ca.crt`, "--check-expiry"], 0, /^VALID$/m],
+    [["crl", "verify", crl, "--ca", tmp.join("twin")], 1, /^INVALID: /],
+    [["crl", "verify", crl, "--ca", crt(two)], 1, /^INVALID: none/],
+  ];
+  for (const [args, exit, output] of cases) {
+    const result = await runCli(args);
+    assert.equal(result.code, exit, describe(args.join(" "), result));
+    assert.match(result.stdout, output, describe(args.join(" "), result));
+  }
+});
