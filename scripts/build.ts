@@ -32,6 +32,7 @@ async function compile(): Promise<string | undefined> {
 async function selfExtracting(): Promise<string | undefined> {
   if (Deno.build.os === "windows") return "a self-extracting file is made for Linux and macOS only";
   await freshStage("self-extracting");
+  await prependText(`${STAGE}/app/main.js`, await Deno.readTextFile(`${ROOT}/scripts/self_extract/prelude.js`));
   await bundle(`${ROOT}/scripts/self_extract/unpack.ts`, `${DIST}/unpack`);
   await makeSelfExtracting({
     stage: STAGE,
@@ -41,6 +42,10 @@ async function selfExtracting(): Promise<string | undefined> {
     target: Deno.build.target,
   }, OUT);
   return await failureOf(OUT);
+}
+
+async function prependText(path: string, text: string): Promise<void> {
+  await Deno.writeTextFile(path, text + await Deno.readTextFile(path));
 }
 
 async function freshStage(built: string): Promise<void> {

@@ -85,10 +85,10 @@ async function makeStub({ content, manifest, script, pack, denoSize }: StubParts
     TARGET: content.target,
     ID: `${content.version}-${(await sha256(pack)).slice(0, 16)}`,
     NAMES: files.map(({ path }) => path).join(" "),
-    WANT: files.map(({ path, size, mode }) =>
-      `-rw${mode === 0o700 ? "x" : "-"}------ $_q_own ${size} ${PACKED_DATE_TEXT} ${path}`
-    ).join(" "),
-    WANT_BRIEF: files.map(({ path, size }) => `${path} ${size} ${PACKED_DATE_TEXT.replaceAll(" ", "")}\n`).join(""),
+    WANT: files.map((file) => `${permissions(file)} $_q_own ${file.size} ${PACKED_DATE_TEXT} ${file.path}`).join(" "),
+    WANT_BRIEF: files.map((file) =>
+      `${permissions(file)} ${file.size} ${PACKED_DATE_TEXT.replaceAll(" ", "")} ${file.path}\n`
+    ).join(""),
     FLAGS: RUN_FLAGS,
     UNPACK_SIZE: String(script.length),
     DENO_SIZE: String(denoSize),
@@ -109,6 +109,11 @@ async function makeStub({ content, manifest, script, pack, denoSize }: StubParts
     }));
   }
   return stub;
+}
+
+/** As `ls` shows them. */
+function permissions({ mode }: PackedFile): string {
+  return mode === 0o700 ? "-rwx------" : "-rw-------";
 }
 
 async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {

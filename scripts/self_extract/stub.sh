@@ -27,8 +27,13 @@ intact() {
   [ "$*" = "@WANT@" ] || similar "$@"
 }
 
+# Deno shall read no settings in the caller's home; the program puts these two variables back as they were.
 start() {
-  DENO_DIR=$_q_dir/deno_dir DENO_NO_UPDATE_CHECK=1 exec "$_q_dir/files/deno" run @FLAGS@ "$_q_dir/files/app/main.js" "$@"
+  unset QPKI_CALLER_HOME QPKI_CALLER_DENO_DIR
+  [ -z "${HOME+set}" ] || export QPKI_CALLER_HOME="$HOME"
+  [ -z "${DENO_DIR+set}" ] || export QPKI_CALLER_DENO_DIR="$DENO_DIR"
+  export HOME="$_q_dir" DENO_DIR="$_q_dir/deno_dir" DENO_NO_UPDATE_CHECK=1
+  exec "$_q_dir/files/deno" run @FLAGS@ "$_q_dir/files/app/main.js" "$@"
 }
 
 similar() { false; }
@@ -40,8 +45,8 @@ if [ -n "$_q_cache" ] && [ -z "${QPKI_VERIFY:-}" ] && intact; then start "$@"; f
 similar() {
   _q_got=
   while [ $# -ge 9 ]; do
-    case $1 in -rw-------* | -rwx------*) ;; *) return 1 ;; esac
-    _q_got="$_q_got$9 $5 $6$7$8
+    case $1 in ???????????) _q_mode=${1%?} ;; *) _q_mode=$1 ;; esac
+    _q_got="$_q_got$_q_mode $5 $6$7$8 $9
 "
     shift 9
   done
@@ -60,6 +65,9 @@ prepare_cache() {
   _q_why=
   [ -n "$_q_cache" ] || { _q_why='neither XDG_CACHE_HOME nor HOME names a folder'; return; }
   _q_base=$_q_cache/qpki
+  case $_q_cache in
+    "${HOME:-}/.cache") [ -d "$HOME" ] || { _q_why="HOME names no folder: $HOME"; return; } ;;
+  esac
   (umask 077; mkdir -p "$_q_base") 2>/dev/null || { _q_why="$_q_base cannot be made"; return; }
   [ -O "$_q_base" ] || { _q_why="$_q_base belongs to another user"; return; }
   case $(ls -ldn "$_q_base") in
@@ -76,11 +84,11 @@ unpack() {
   [ $(($(wc -c <"$1/files/deno"))) -eq @DENO_SIZE@ ] || return 65
   tail -c +@UNPACK_AT@ "$_q_self" 2>/dev/null | head -c @UNPACK_SIZE@ >"$1/unpack.js" || return 1
   chmod 700 "$1/files/deno" || return 1
-  DENO_DIR=$1/deno_dir DENO_NO_UPDATE_CHECK=1 "$1/files/deno" run @FLAGS@ "$1/unpack.js" "$_q_self" @PACK_AT@ "$1" "$2"
+  HOME=$1 DENO_DIR=$1/deno_dir DENO_NO_UPDATE_CHECK=1 "$1/files/deno" run @FLAGS@ "$1/unpack.js" "$_q_self" @PACK_AT@ "$1" "$2"
 }
 
-# Leaves the folder to be removed when the program ends, however it ends: the program alone holds the writing end of a
-# pipe, and the remover waits for its closing.
+# Leaves the folder to be removed when the program ends, however it ends: the program, with what it starts, holds the
+# writing end of a pipe, and the remover waits for its closing.
 remove_at_exit() {
   mkfifo -m 600 "$1/alive" || return
   (
