@@ -201,7 +201,8 @@ function parseYaml(text: string, file: string, what: string): Located {
       // repeated keys are the schema's to report: the library compares each with each
       uniqueKeys: false,
       merge: false,
-      logLevel: "silent",
+      // "silent" would also hide that a second document follows
+      logLevel: "error",
     });
     const problems = [...document.errors, ...document.warnings].slice(0, MAX_SYNTAX_ERRORS);
     if (problems.length > 0) {

@@ -125,7 +125,9 @@ export function durationSeconds(text: string): number | string {
     return parseDuration(text);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    return `${error.message.replace(/^Cannot read duration (".*"): /, "$1 is not a duration: ")} (${error.hint})`;
+    return `${
+      error.message.replace(/^Cannot read duration (".*"): /, "$1 is not a duration: ")
+    } (write 365d, 1y, 1h30m)`;
   }
 }
 
