@@ -194,7 +194,7 @@ function letter(node: DerNode): string {
 }
 
 function unknown(reason: string): InputError {
-  return new InputError(`Cannot tell what the file is: ${reason}`, {
+  return new InputError(`Cannot recognise any object: ${reason}`, {
     code: "inspect.unknown",
     hint: "Known are certificates, requests, CRLs, keys, CMS, PKCS #12 and COSE messages, in PEM or DER (COSE: CBOR)",
   });

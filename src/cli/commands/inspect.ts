@@ -23,8 +23,9 @@ const command: Command = {
     const bytes = await readFileBytes(joinPath(ctx.cwd, file));
     try {
       if (bytes.length > MAX_INSPECTED_BYTES) {
-        throw new InputError(`Cannot inspect the file: larger than ${MAX_INSPECTED_BYTES} bytes`, {
+        throw new InputError(`Cannot inspect "${file}": larger than ${MAX_INSPECTED_BYTES} bytes`, {
           code: "file.too_large",
+          file,
         });
       }
       const objects = [];
@@ -46,7 +47,7 @@ export default command;
 /** The error with the name of the file; a malformed object is bad input, whoever refused it. */
 function inFile(file: string, error: unknown): unknown {
   if (error instanceof OperationError || (error instanceof InputError && error.file === undefined)) {
-    return new InputError(error.message, {
+    return new InputError(error.message.replace(":", () => ` in "${file}":`), {
       code: error.code,
       file,
       ...(error.hint === undefined ? {} : { hint: error.hint }),
