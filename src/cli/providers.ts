@@ -5,16 +5,20 @@ import type { Prompter } from "./command.ts";
 /** Longest time that closing one provider may take, in milliseconds. */
 const CLOSE_MS = 5_000;
 
-/** What opening a provider needs from outside. */
-export interface ProviderWorld {
+/** What opening a token needs from outside. */
+export interface TokenWorld {
   env(name: string): string | undefined;
-  readonly cwd: string;
   readonly prompter: Prompter;
   readonly signal: AbortSignal;
   /** Log in although one more wrong PIN locks the token. */
   readonly allowFinalTry: boolean;
   /** A line the operator must see, for example to act at the device. */
   notify(text: string): void;
+}
+
+/** What opening any provider needs from outside. */
+export interface ProviderWorld extends TokenWorld {
+  readonly cwd: string;
   warn(text: string): void;
 }
 

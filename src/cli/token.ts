@@ -1,14 +1,21 @@
 import type { KeyProvider } from "../keys/types.ts";
-import { pkcs11Provider } from "../pkcs11/provider.ts";
+import { type Pkcs11Options, pkcs11Provider } from "../pkcs11/provider.ts";
 import { type HsmConfig, loadHsmConfig } from "./hsm_config.ts";
 import { readPin } from "./pin.ts";
-import type { ProviderWorld } from "./providers.ts";
+import type { TokenWorld } from "./providers.ts";
+
+export type { TokenWorld } from "./providers.ts";
 
 /** Opens the token behind the hsm.yaml at `path`, with its driver and its source of the PIN. */
-export async function openToken(path: string, world: ProviderWorld): Promise<KeyProvider> {
+export async function openToken(path: string, world: TokenWorld): Promise<KeyProvider> {
   const config = await loadHsmConfig(path);
-  return await pkcs11Provider({
-    configPath: path,
+  return await pkcs11Provider({ ...tokenOptions(config, world), configPath: path });
+}
+
+/** What the provider needs to open the token of `config`. */
+export function tokenOptions(config: HsmConfig, world: TokenWorld): Pkcs11Options {
+  return {
+    configPath: config.path,
     lib: config.lib,
     token: config.token,
     tokenSerial: config.tokenSerial,
@@ -20,7 +27,7 @@ export async function openToken(path: string, world: ProviderWorld): Promise<Key
     pin: () => readPin(config.pin, tokenName(config), world),
     notify: world.notify,
     signal: world.signal,
-  });
+  };
 }
 
 /** The token that a configuration selects, in words. */

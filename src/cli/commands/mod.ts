@@ -159,6 +159,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./hsm/mechanisms.ts"),
   },
   {
+    path: ["hsm", "test"],
+    summary: "Test a token: load, slot, login, session key, sign, verify, with the time of each step",
+    load: () => import("./hsm/test.ts"),
+  },
+  {
     path: ["inspect"],
     summary: "Tell what a file holds",
     load: () => import("./inspect.ts"),
