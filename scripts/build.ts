@@ -86,7 +86,7 @@ async function build(): Promise<string | undefined> {
   return await selfExtracting();
 }
 
-const failure = await build();
+const failure = await build().catch((error) => error instanceof Error ? error.message : String(error));
 for (const path of [STAGE, `${DIST}/unpack`]) removeIfThere(path);
 if (failure !== undefined) {
   removeIfThere(OUT);
