@@ -1,6 +1,7 @@
 import { implicit, integer, oid, sequence, setOf } from "../asn1/der.ts";
 import { OID_EXTENSION_REQUEST } from "../asn1/oid.ts";
-import { type Bytes, encodePem } from "../bytes.ts";
+import { type Bytes, encodePem, equalBytes } from "../bytes.ts";
+import { OperationError } from "../errors.ts";
 import type { Signer } from "../keys/types.ts";
 import { inFile, openSingle } from "./container.ts";
 import { parseCsr } from "./csr_parse.ts";
@@ -27,10 +28,15 @@ export interface CsrSpec {
  * The one builder of requests (RFC 2986), with our own writers for the reasons in tbs.ts. `signer` holds the private half
  * of `spec.spki`.
  * @throws {InputError} for a value that cannot be encoded.
- * @throws {OperationError} `sign.verify_failed` or `sign.read_back`.
+ * @throws {OperationError} `sign.key_mismatch`, `sign.verify_failed` or `sign.read_back`.
  * @throws {TokenError} when a token fails.
  */
 export async function buildCsr(spec: CsrSpec, signer: Signer): Promise<Csr> {
+  if (!equalBytes(spec.spki, signer.spki)) {
+    throw new OperationError("Cannot sign the certificate request: the signing key is not the one it is for", {
+      code: "sign.key_mismatch",
+    });
+  }
   const extensions = encodeExtensions(spec.extensions ?? {});
   const attributes = extensions.length === 0
     ? []
