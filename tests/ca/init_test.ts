@@ -94,36 +94,36 @@ Deno.test("ca init: what a parent cannot sign is refused before there is a key",
   const late = testDeps(tmp.path, { now: () => new Date(Date.now() + 25 * 365 * 86_400_000) });
   const before = treeOf(tmp.path);
   const base = { profileName: "ec/issuing-ca", given: { cn: "X" } };
-  const cases: [name: string, attempt: Promise<unknown>, code: string, message: RegExp][] = [
+  const cases: [name: string, attempt: () => Promise<unknown>, code: string, message: RegExp][] = [
     [
       "path length 0",
-      makeCa("x", deps, { ...base, parent: issuing, validitySeconds: 60 }),
+      () => makeCa("x", deps, { ...base, parent: issuing, validitySeconds: 60 }),
       "path_len.violated",
       /is 0/,
     ],
     [
       "path length too long",
-      makeCa("x", deps, { profileName: "ec/root-ca", given: { cn: "X", validity: "1d" }, parent: root }),
+      () => makeCa("x", deps, { profileName: "ec/root-ca", given: { cn: "X", validity: "1d" }, parent: root }),
       "path_len.violated",
       /pathLen 1 .* allows 0/,
     ],
     [
       "beyond the parent's end",
-      makeCa("x", deps, { ...base, given: { cn: "X", validity: "30y" }, parent: root }),
+      () => makeCa("x", deps, { ...base, given: { cn: "X", validity: "30y" }, parent: root }),
       "validity.beyond_issuer",
       /until \d{4}-\d\d-\d\dT.*Z.* ends \d{4}-\d\d-\d\dT.*Z/,
     ],
-    ["expired parent", makeCa("x", late, { ...base, parent: root }), "ca.expired", /expired on/],
+    ["expired parent", () => makeCa("x", late, { ...base, parent: root }), "ca.expired", /expired on/],
     [
       "no CA profile",
-      makeCa("x", deps, { profileName: "ec/tls-server", given: { cn: "a.test" } }),
+      () => makeCa("x", deps, { profileName: "ec/tls-server", given: { cn: "a.test" } }),
       "profile.not_ca",
       /not/,
     ],
-    ["a CA is there", makeCa("root", deps), "ca.exists", /already/],
+    ["a CA is there", () => makeCa("root", deps), "ca.exists", /already/],
   ];
   for (const [name, attempt, code, message] of cases) {
-    const error = await attempt.then(() => undefined, (reason: QpkiError) => reason);
+    const error = await attempt().then(() => undefined, (reason: QpkiError) => reason);
     assert.equal(error?.code, code, name);
     assert.match(error!.message, message, name);
   }

@@ -1,8 +1,8 @@
 import { OperationError } from "../errors.ts";
 import { fileError, makeFolder, pathExists, syncFolder } from "../files.ts";
 import { encodeHex, randomBytes } from "../bytes.ts";
-import { isCaFolder } from "../store/ca.ts";
-import { META_FILE, parentFolder } from "../store/layout.ts";
+import { isCaFolder } from "./ca.ts";
+import { META_FILE, parentFolder } from "./layout.ts";
 
 /**
  * A new folder that is built beside its final place and moved there whole: until {@link commit} nothing is visible, and

@@ -1,0 +1,59 @@
+import type { KeyRow, SchemeRow } from "../alg/find.ts";
+import { OID_AT_COMMON_NAME, OID_AT_COUNTRY, OID_AT_ORGANIZATION } from "../asn1/oid.ts";
+import { certificateFile, csrFile } from "../store/layout.ts";
+import { type CaMeta, type CaVersion, type KeyEntry, META_SCHEMA } from "../store/meta.ts";
+import type { Name } from "../x509/types.ts";
+
+/** What the first metadata of a CA says. */
+export interface NewMetaFacts {
+  readonly versionId: string;
+  readonly profileName: string;
+  readonly subject: Name;
+  readonly role: "root" | "subordinate";
+  readonly row: KeyRow;
+  readonly key: KeyEntry;
+  readonly scheme: SchemeRow;
+  /** Whether the certificate is still to come. */
+  readonly pending: boolean;
+  /** RFC 3339. */
+  readonly created: string;
+}
+
+/** Metadata of a CA with one version. */
+export function newCaMeta(facts: NewMetaFacts): CaMeta {
+  const { versionId, row, key, scheme, pending, created } = facts;
+  const version: CaVersion = {
+    profiles: [facts.profileName],
+    algos: [row.name],
+    status: pending ? "pending" : "active",
+    created,
+    keys: [key],
+    schemes: [scheme.name],
+    ...(pending ? { csr: csrFile(versionId) } : { certificates: [certificateFile(versionId, row.name)] }),
+  };
+  return {
+    schema: META_SCHEMA,
+    subject: subjectFields(facts.subject),
+    role: facts.role,
+    created,
+    active: pending ? "" : versionId,
+    versions: { [versionId]: version },
+  };
+}
+
+/** What metadata repeats of a subject, for people. */
+export function subjectFields(subject: Name): CaMeta["subject"] {
+  const fields: Record<string, string | string[]> = {};
+  const commonName = commonNameOf(subject);
+  if (commonName !== undefined) fields["common_name"] = commonName;
+  for (const [type, name] of [[OID_AT_ORGANIZATION, "organization"], [OID_AT_COUNTRY, "country"]] as const) {
+    const values = subject.flat().filter((attribute) => attribute.type === type).map((attribute) => attribute.value);
+    if (values.length > 0) fields[name] = values;
+  }
+  return fields;
+}
+
+/** First common name of a subject. */
+export function commonNameOf(subject: Name): string | undefined {
+  return subject.flat().find((attribute) => attribute.type === OID_AT_COMMON_NAME)?.value;
+}
