@@ -127,7 +127,16 @@ function signingKey(version: CaVersion, folder: string): KeyEntry {
 /** Metadata of the older tool states no scheme: then the key's default holds. */
 function versionScheme(version: CaVersion, key: Key): SchemeRow {
   const name = version.schemes?.[0];
-  return name === undefined ? defaultScheme(key.algorithm) : findSchemeRow(name);
+  if (name === undefined) return defaultScheme(key.algorithm);
+  try {
+    return findSchemeRow(name);
+  } catch (cause) {
+    throw new InputError(`Cannot sign with the CA: its metadata names the unknown signature scheme "${name}"`, {
+      code: "meta.invalid",
+      hint: "A newer qpki may have written it: use that version or a later one",
+      cause,
+    });
+  }
 }
 
 async function checkEntry(entry: KeyEntry, key: Key): Promise<void> {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { describe, runCli, runJson, runOk } from "../support/cli.ts";
+import { describe, runCli, runJson, runOk, spawnCli } from "../support/cli.ts";
 import { testWith } from "../support/require.ts";
 import { type SoftHsmToken, softhsmToken } from "../support/softhsm.ts";
 import { tempFolder } from "../support/tmp.ts";
@@ -121,4 +121,28 @@ testWith("ca in a token: another key under the same label and id is refused", { 
   assert.notEqual(result.code, 0);
   assert.match(result.stderr, /[0-9a-f]{16}/, describe("crl gen", result));
   assert.equal(tmp.read("ca/crlnumber"), "01\n");
+});
+
+testWith("ca in a token: Ctrl-C during ca init leaves no folder and no key", { needs: ["softhsm"] }, async () => {
+  using token = softhsmToken();
+  using tmp = tempFolder();
+  let interrupted = 0;
+  for (const [i, delay] of [60, 90, 120, 160, 200, 260, 340].entries()) {
+    const before = await labels(token);
+    const child = spawnCli([
+      ...["ca", "init", "--hsm-config", token.hsmYaml(), "--key-label", `k${i}`, "--profile", "rsa/root-ca"],
+      ...["--var", "cn=Interrupted", "-d", tmp.join(`ca${i}`)],
+    ], { env: token.env });
+    await new Promise((done) => setTimeout(done, delay));
+    try {
+      child.kill("SIGINT");
+    } catch { /* it had ended */ }
+    const { code } = await child.output();
+    assert.ok(code === 0 || code === 130, `exit ${code} after ${delay} ms`);
+    if (code === 0) continue;
+    interrupted++;
+    assert.deepEqual(await labels(token), before, `an orphan key after ${delay} ms`);
+    assert.deepEqual([...Deno.readDirSync(tmp.path)].filter(({ name }) => name.includes(`ca${i}`)), []);
+  }
+  assert.ok(interrupted > 0, "no run was interrupted: the delays are too long");
 });

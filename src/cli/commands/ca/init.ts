@@ -80,8 +80,10 @@ const command: Command = {
       throw suggestExisting(error);
     });
     if (out !== undefined) {
-      await writeFileDurably(out, encodePem("CERTIFICATE REQUEST", result.csr!.der), {
-        overwrite: input.on(FORCE.name),
+      const pem = encodePem("CERTIFICATE REQUEST", result.csr!.der);
+      await writeFileDurably(out, pem, { overwrite: input.on(FORCE.name) }).catch((error) => {
+        ctx.warn(`The CA was made; its request is in ${folder}/${result.meta.versions[result.versionId]!.csr}`);
+        throw error;
       });
     }
     return report(result, folder, input.text(OUT.name));

@@ -3,11 +3,12 @@ import { formatInstant } from "../../../ca/deps.ts";
 import { issueCertificate } from "../../../ca/issue.ts";
 import { caSigner } from "../../../ca/signer.ts";
 import { encodePem } from "../../../bytes.ts";
+import { OperationError } from "../../../errors.ts";
 import { existsError, pathExists, readFileBytes, writeFileDurably } from "../../../files.ts";
 import { compileProfile } from "../../../profile/compile.ts";
 import { loadProfile } from "../../../profile/load.ts";
 import { CaStore } from "../../../store/ca.ts";
-import { issuedFiles, joinPath } from "../../../store/layout.ts";
+import { issuedFiles, joinPath, parentFolder } from "../../../store/layout.ts";
 import { fingerprint } from "../../../x509/certificate.ts";
 import { readCsr } from "../../../x509/csr.ts";
 import { formatName } from "../../../x509/name.ts";
@@ -62,8 +63,13 @@ const command: Command = {
     );
     const certificate = await issueCertificate(ca, { profile: compiled, spki: csr.spki }, ctx);
     const pem = encodePem("CERTIFICATE", certificate.der);
-    if (out !== undefined) await writeFileDurably(out, pem, { overwrite: input.on(FORCE.name) });
     const stored = `${input.text(CA_DIR.name)}/${issuedFiles(certificate.serial)[0]}`;
+    if (out !== undefined) {
+      await writeFileDurably(out, pem, { overwrite: input.on(FORCE.name) }).catch((error) => {
+        ctx.warn(`The certificate was issued and is in ${stored}`);
+        throw error;
+      });
+    }
     const data = {
       serial: certificate.serial,
       subject: formatName(certificate.subject),
@@ -100,5 +106,11 @@ async function outputPath(input: Input, ctx: Context): Promise<string | undefine
   if (out === undefined) return undefined;
   const path = joinPath(ctx.cwd, out);
   if (!input.on(FORCE.name) && await pathExists(path)) throw existsError(out);
+  if (!await pathExists(parentFolder(path))) {
+    throw new OperationError(`Cannot write "${out}": there is no folder "${parentFolder(out)}"`, {
+      code: "file.write",
+      object: out,
+    });
+  }
   return path;
 }
