@@ -32,6 +32,7 @@ export class Output {
   #options: OutputOptions;
   #lively: boolean;
   #transient = false;
+  #clock: ReturnType<typeof setTimeout> | undefined;
   #queue: Promise<void> = Promise.resolve();
 
   constructor(io: Io, options: OutputOptions) {
@@ -73,8 +74,14 @@ export class Output {
     this.note(`${this.#paint("warning", "warning:")} ${text}`);
   }
 
+  /** Shows `text` as progress when a second passes without any other sign of life. */
+  expect(text: string): void {
+    this.#clock = setTimeout(() => this.progress(text), 1000);
+  }
+
   /** A line that shows what is under way, on a terminal only, and goes away with the next output. */
   progress(text: string): void {
+    clearTimeout(this.#clock);
     if (!this.#lively || this.#options.quiet) return;
     this.#transient = true;
     this.#toStderr(`\r\x1b[K${this.#paint("progress", `${text} …`)}`);
@@ -82,6 +89,7 @@ export class Output {
 
   /** Takes the progress line away. */
   endProgress(): void {
+    clearTimeout(this.#clock);
     if (!this.#transient) return;
     this.#transient = false;
     this.#toStderr("\r\x1b[K");

@@ -142,3 +142,19 @@ Deno.test("colour and progress appear on a terminal only, and go with NO_COLOR, 
     assert.equal(await plain, "warning: careful\n");
   }
 });
+
+Deno.test("a second without a sign of life shows what is under way, unless a question was asked", async () => {
+  const io = screen({ terminal: true, vars: { NO_COLOR: "1" } });
+  const slow = new Output(io, PLAIN);
+  slow.expect("qpki key generate");
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  await slow.flush();
+  assert.equal(io.err, "\r\x1b[Kqpki key generate …\r\x1b[K");
+  const asking = screen({ terminal: true });
+  const output = new Output(asking, PLAIN);
+  output.expect("qpki key generate");
+  output.endProgress();
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  await output.flush();
+  assert.equal(asking.err, "");
+});

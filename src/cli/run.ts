@@ -61,6 +61,7 @@ async function runCommand(call: Call & { kind: "command" }, io: Io, output: Outp
   output.set({ json: raw.flags.has("json"), quiet: raw.flags.has("quiet") });
   const { openContext } = await import("./context.ts");
   const world = openContext(io, output, { allowFinalTry: raw.flags.has("allow-final-try") });
+  output.expect(name);
   try {
     const work = start(command, raw, world.context).catch((error) => rethrow(error, name));
     const result = await untilInterrupted(work, io.signal);
