@@ -2,6 +2,7 @@ import { type Secret, wipe } from "../bytes.ts";
 import { TokenError } from "../errors.ts";
 import { CKR, CKU } from "./constants.ts";
 import { isSessionLost, tokenError } from "./errors.ts";
+import { isTransientRv } from "./module.ts";
 import { hasFlag } from "./names.ts";
 import type { Session } from "./session.ts";
 import type { Slot, TokenInfo } from "./slot.ts";
@@ -17,6 +18,9 @@ export interface LoginOptions {
   /** One line for the operator. */
   notify(text: string): void;
 }
+
+/** Most tries of C_Login while it fails without a reason, and not because of the PIN. */
+const TRANSIENT_TRIES = 3;
 
 /**
  * The login to one token: once for all sessions, because PKCS#11 keeps it per token. A PIN that the token refused is
@@ -125,12 +129,9 @@ export class Login {
 
   async #present(session: Session, userType: number, token: TokenInfo): Promise<void> {
     const action = `log in to token "${token.label}"`;
-    const pin = await this.#pinBytes(token);
-    let rv: number;
-    try {
-      rv = await session.login(userType, pin);
-    } finally {
-      if (pin) wipe(pin);
+    let rv = await this.#tryOnce(session, userType, token);
+    for (let tries = 1; isTransientRv(rv) && tries < TRANSIENT_TRIES && this.#noTryCounted(); tries++) {
+      rv = await this.#tryOnce(session, userType, token);
     }
     if (rv === CKR.CKR_OK || rv === CKR.CKR_USER_ALREADY_LOGGED_IN) return;
     const hints = this.#slot.module.hints;
@@ -142,6 +143,22 @@ export class Login {
       this.#pin = undefined;
     }
     throw error;
+  }
+
+  async #tryOnce(session: Session, userType: number, token: TokenInfo): Promise<number> {
+    const pin = await this.#pinBytes(token);
+    try {
+      return await session.login(userType, pin);
+    } finally {
+      if (pin) wipe(pin);
+    }
+  }
+
+  /** Whether the token's flags show that no wrong PIN was counted: only then may a failure without reason be repeated. */
+  #noTryCounted(): boolean {
+    const { flags } = this.#slot.presentToken();
+    return !hasFlag(flags, "CKF_PROTECTED_AUTHENTICATION_PATH") && !hasFlag(flags, "CKF_USER_PIN_COUNT_LOW") &&
+      !hasFlag(flags, "CKF_USER_PIN_FINAL_TRY") && !hasFlag(flags, "CKF_USER_PIN_LOCKED");
   }
 
   /** The PIN in bytes that the caller wipes; null where the operator types it at the device. */

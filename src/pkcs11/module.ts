@@ -3,7 +3,7 @@ import { CKF, CKR } from "./constants.ts";
 import type { CompleteDriver, Driver, ModuleFacts } from "./driver.ts";
 import { type HintTable, tokenError } from "./errors.ts";
 import { Arena } from "./arena.ts";
-import { cString, type Ffi, loadFfi } from "./ffi.ts";
+import { type Arg, cString, type Ffi, type FunctionName, loadFfi } from "./ffi.ts";
 import { CK_C_INITIALIZE_ARGS, CK_INFO } from "./layout.ts";
 import { readList, Slot, versionText } from "./slot.ts";
 
@@ -21,9 +21,9 @@ export interface ModuleOptions {
   readonly ffi?: Ffi | undefined;
 }
 
-/** C_Initialize fails now and then when several processes open one software token at the same moment. */
-const INITIALIZE_TRIES = 5;
-const INITIALIZE_PAUSE_MS = 20;
+/** Software tokens fail now and then without a reason while another process writes to them. */
+const READ_TRIES = 5;
+const READ_PAUSE_MS = 10;
 
 /** A loaded and initialised PKCS#11 module. Dispose it: C_Finalize runs once, however often it is disposed. */
 export class Module implements Disposable {
@@ -67,7 +67,7 @@ export class Module implements Disposable {
   info(): ModuleInfo {
     const { platform } = this.ffi;
     const bytes = CK_INFO.allocate(platform);
-    this.check(this.ffi.call("C_GetInfo", bytes), "C_GetInfo", `read PKCS#11 module "${this.ffi.path}"`);
+    this.check(this.read("C_GetInfo", bytes), "C_GetInfo", `read PKCS#11 module "${this.ffi.path}"`);
     return {
       path: this.ffi.path,
       manufacturer: CK_INFO.text(platform, bytes, "manufacturerID"),
@@ -112,20 +112,19 @@ export class Module implements Disposable {
     if (this.#owner && !this.#quirks.includes("no-finalize")) this.ffi.call("C_Finalize", null);
   }
 
+  /**
+   * Calls a function that reads and changes nothing, again after an error without a reason, a bounded number of times.
+   * Returns CK_RV.
+   */
+  read(name: FunctionName, ...args: readonly Arg[]): number {
+    return patiently(() => this.ffi.call(name, ...args));
+  }
+
   #initialize(): void {
-    for (let tries = 1;; tries++) {
-      const rv = this.#callInitialize();
-      if (rv === CKR.CKR_OK) {
-        this.#owner = true;
-        return;
-      }
-      if (rv === CKR.CKR_CRYPTOKI_ALREADY_INITIALIZED) return;
-      const transient = rv === CKR.CKR_GENERAL_ERROR || rv === CKR.CKR_FUNCTION_FAILED;
-      if (!transient || tries === INITIALIZE_TRIES) {
-        this.check(rv, "C_Initialize", `initialise PKCS#11 module "${this.ffi.path}"`);
-      }
-      pause(INITIALIZE_PAUSE_MS * tries);
-    }
+    const rv = patiently(() => this.#callInitialize());
+    if (rv === CKR.CKR_CRYPTOKI_ALREADY_INITIALIZED) return;
+    this.check(rv, "C_Initialize", `initialise PKCS#11 module "${this.ffi.path}"`);
+    this.#owner = true;
   }
 
   #callInitialize(): number {
@@ -153,7 +152,20 @@ export class Module implements Disposable {
 
 /** Whether an error is one that a moment's patience may cure. */
 export function isTransient(error: unknown): boolean {
-  return error instanceof TokenError && (error.rv === CKR.CKR_GENERAL_ERROR || error.rv === CKR.CKR_FUNCTION_FAILED);
+  return error instanceof TokenError && error.rv !== undefined && isTransientRv(error.rv);
+}
+
+/** As {@link isTransient}, for a CK_RV. */
+export function isTransientRv(rv: number): boolean {
+  return rv === CKR.CKR_GENERAL_ERROR || rv === CKR.CKR_FUNCTION_FAILED;
+}
+
+function patiently(call: () => number): number {
+  for (let tries = 1;; tries++) {
+    const rv = call();
+    if (!isTransientRv(rv) || tries === READ_TRIES) return rv;
+    pause(READ_PAUSE_MS * tries);
+  }
 }
 
 /** Waits without giving way: loading a module is synchronous. */

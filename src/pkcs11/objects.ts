@@ -97,7 +97,12 @@ export async function findPrivateKeys(
     }
     keys.push({ ...facts, handle, label, id: id ? encodeHex(id) : "", keyType, attributes });
   }
-  return keys;
+  // tokens give their objects in any order
+  return keys.sort((a, b) => compareText(a.label, b.label) || compareText(a.id, b.id));
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 /** Public key objects by CKA_ID and key type; all are read at once where many will be asked for. */

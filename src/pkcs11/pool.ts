@@ -23,8 +23,9 @@ export interface BorrowOptions {
   readonly idempotent?: boolean;
 }
 
-const OPEN_TRIES = 4;
-const OPEN_PAUSE_MS = 20;
+const LOST_TRIES = 2;
+const TRANSIENT_TRIES = 4;
+const PAUSE_MS = 20;
 const DRAIN_MS = 5000;
 
 /** Sessions with one token. The only way to a session is {@link SessionPool.withSession}. */
@@ -48,7 +49,7 @@ export class SessionPool {
   /**
    * Runs `work` with a session that nobody else uses and whose token is logged in. A session that saw a session or device
    * error is closed, never reused; work that is idempotent, or that has not begun, is then tried once more on a fresh
-   * session.
+   * session (a few times more after an error without a reason, which a token gives while another process writes to it).
    * @throws what `work` throws, and {TokenError} of the login.
    */
   async withSession<T>(work: (session: Session) => Promise<T>, options: BorrowOptions = {}): Promise<T> {
@@ -60,14 +61,14 @@ export class SessionPool {
         begun = true;
         return await work(session);
       } catch (error) {
-        if (!isSessionLost(error)) throw error;
-        session.spoil();
-        this.#options.login.lost();
-        this.#closeIdle();
-        if (tries > 1 || (begun && !options.idempotent)) throw error;
+        const lost = isSessionLost(error);
+        if (lost) this.#abandon(session);
+        const more = lost ? tries < LOST_TRIES : isTransient(error) && tries < TRANSIENT_TRIES;
+        if (!more || (begun && !options.idempotent)) throw error;
       } finally {
         this.#giveBack(session);
       }
+      if (tries > 1) await sleep(PAUSE_MS * tries);
     }
   }
 
@@ -120,8 +121,8 @@ export class SessionPool {
       try {
         return Session.open(this.#slot, { write, async: this.#options.size > 1 });
       } catch (error) {
-        if (tries < OPEN_TRIES && isTransient(error)) {
-          await new Promise((resolve) => setTimeout(resolve, OPEN_PAUSE_MS * tries));
+        if (tries < TRANSIENT_TRIES && isTransient(error)) {
+          await sleep(PAUSE_MS * tries);
           continue;
         }
         this.#borrowed--;
@@ -157,6 +158,13 @@ export class SessionPool {
     return next !== undefined;
   }
 
+  /** After a loss the other sessions, and the login, are likely to be gone as well. */
+  #abandon(session: Session): void {
+    session.spoil();
+    this.#options.login.lost();
+    this.#closeIdle();
+  }
+
   #closeIdle(): void {
     for (const session of this.#idle) {
       session.close();
@@ -164,4 +172,8 @@ export class SessionPool {
     }
     this.#idle = [];
   }
+}
+
+function sleep(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -131,7 +131,7 @@ export class Slot {
   mechanismInfo(type: number): MechanismInfo | undefined {
     const { ffi } = this.module;
     const bytes = CK_MECHANISM_INFO.allocate(ffi.platform);
-    const rv = ffi.call("C_GetMechanismInfo", this.id, type, bytes);
+    const rv = this.module.read("C_GetMechanismInfo", this.id, type, bytes);
     if (rv === CKR.CKR_MECHANISM_INVALID) return undefined;
     this.module.check(rv, "C_GetMechanismInfo", `read a mechanism of slot ${this.id}`);
     const flags = CK_MECHANISM_INFO.number(ffi.platform, bytes, "flags");
@@ -144,7 +144,7 @@ export class Slot {
   }
 
   #call(action: string, name: FunctionName, bytes: Uint8Array): void {
-    this.module.check(this.module.ffi.call(name, this.id, bytes), name, action);
+    this.module.check(this.module.read(name, this.id, bytes), name, action);
   }
 }
 
@@ -170,18 +170,17 @@ const LIST_TRIES = 5;
 
 /** Reads a list of CK_ULONGs whose length is asked for first; the list may grow between the two calls. */
 export function readList(module: Module, action: string, call: ListCall): Ulong[] {
-  const { ffi } = module;
-  const { platform } = ffi;
+  const { platform } = module.ffi;
   const length = ulongBytes(platform, 0);
   for (let i = 0; i < LIST_TRIES; i++) {
     const [askName, ...ask] = call(null, length);
-    module.check(ffi.call(askName, ...ask), askName, action);
+    module.check(module.read(askName, ...ask), askName, action);
     const room = Number(readUlong(platform, length));
     if (room === 0) return [];
     const list = allocate(room * platform.ulong);
     writeUlong(platform, length, { value: room });
     const [name, ...args] = call(list, length);
-    const rv = ffi.call(name, ...args);
+    const rv = module.read(name, ...args);
     if (rv === CKR.CKR_BUFFER_TOO_SMALL) continue;
     module.check(rv, name, action);
     const found = Math.min(room, Number(readUlong(platform, length)));
