@@ -5,4 +5,4 @@ for (const name of ["HOME", "DENO_DIR"]) {
   else Deno.env.set(name, before);
   Deno.env.delete(`QPKI_CALLER_${name}`);
 }
-Deno.env.delete("DENO_NO_UPDATE_CHECK");
+for (const name of ["DENO_NO_UPDATE_CHECK", "DENO_DISABLE_NODE_SHIM"]) Deno.env.delete(name);

@@ -27,12 +27,13 @@ intact() {
   [ "$*" = "@WANT@" ] || similar "$@"
 }
 
-# Deno shall read no settings in the caller's home; the program puts these two variables back as they were.
+# Deno shall read no settings in the caller's home, look for no update, and put no "node" on PATH. The program undoes
+# these variables before its work (prelude.js).
 start() {
   unset QPKI_CALLER_HOME QPKI_CALLER_DENO_DIR
   [ -z "${HOME+set}" ] || export QPKI_CALLER_HOME="$HOME"
   [ -z "${DENO_DIR+set}" ] || export QPKI_CALLER_DENO_DIR="$DENO_DIR"
-  export HOME="$_q_dir" DENO_DIR="$_q_dir/deno_dir" DENO_NO_UPDATE_CHECK=1
+  export HOME="$_q_dir" DENO_DIR="$_q_dir/deno_dir" DENO_NO_UPDATE_CHECK=1 DENO_DISABLE_NODE_SHIM=1
   exec "$_q_dir/files/deno" run @FLAGS@ "$_q_dir/files/app/main.js" "$@"
 }
 
