@@ -433,6 +433,8 @@ Deno.test("an anchor asked about itself", async () => {
   const verdict = await verifyCertificate(root.certificate, options);
   eq(codes(verdict), []);
   eq(verdict.signatures, [{ subject: "CN=Root", scheme: "ECDSA-SHA256" }]);
+  const old = { ...root.certificate, signatureAlgorithm: sequence(oid("1.2.840.10045.4.1")) };
+  eq(codes(await verifyCertificate(old, options)), []);
   const der = concatBytes(root.certificate.der);
   der[der.length - 1]! ^= 1;
   const broken = parseCertificate(der);
