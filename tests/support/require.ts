@@ -1,5 +1,13 @@
-/** What a test may need beyond Deno. */
-export type Need = "softhsm" | "openssl" | "pkcs11-tool" | "gnutls" | "root" | "binary";
+/** What a test may need beyond Deno; `openssl-pqc` is OpenSSL 3.5 or later, `lab` the laboratory (scripts/lab.ts). */
+export type Need =
+  | ("softhsm" | "openssl" | "pkcs11-tool" | "gnutls" | "root" | "binary")
+  | ("openssl-pqc" | "nss" | "kryoptic" | "opencryptoki" | "bouncycastle" | "lab");
+
+/** What the laboratory provides. */
+export const LAB_TOOLS: readonly Need[] = [
+  ...["softhsm", "openssl", "pkcs11-tool", "gnutls"] as const,
+  ...["openssl-pqc", "nss", "kryoptic", "opencryptoki", "bouncycastle"] as const,
+];
 
 /** The Debian package that brings each tool, for messages and `scripts/setup.ts`. */
 export const PACKAGES: Readonly<Partial<Record<Need, string>>> = Object.freeze({
@@ -20,10 +28,46 @@ const SOFTHSM_LIBRARIES: readonly string[] = [
   "/usr/local/opt/softhsm/lib/softhsm/libsofthsm2.so",
 ];
 
+const LIBRARY_FOLDERS: readonly string[] = [
+  ...["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib"],
+];
+
 /** Path of SoftHSM's PKCS#11 library, or undefined; `SOFTHSM2_LIB` in the environment comes first. */
 export function softhsmLibrary(): string | undefined {
-  const stated = Deno.env.get("SOFTHSM2_LIB");
-  return [...(stated ? [stated] : []), ...SOFTHSM_LIBRARIES].find(isFile);
+  return library("SOFTHSM2_LIB", SOFTHSM_LIBRARIES);
+}
+
+/** Path of NSS's PKCS#11 library (softokn), or undefined; `NSS_SOFTOKN_LIB` comes first. */
+export function nssLibrary(): string | undefined {
+  return library("NSS_SOFTOKN_LIB", LIBRARY_FOLDERS.map((folder) => `${folder}/libsoftokn3.so`));
+}
+
+/** Path of Kryoptic's PKCS#11 library, or undefined; `KRYOPTIC_LIB` comes first. */
+export function kryopticLibrary(): string | undefined {
+  const folders = ["/usr/local/lib", ...LIBRARY_FOLDERS, ...LIBRARY_FOLDERS.map((folder) => `${folder}/pkcs11`)];
+  return library("KRYOPTIC_LIB", folders.map((folder) => `${folder}/libkryoptic_pkcs11.so`));
+}
+
+/** Path of openCryptoki's PKCS#11 library, or undefined; `OPENCRYPTOKI_LIB` comes first. */
+export function opencryptokiLibrary(): string | undefined {
+  const folders = LIBRARY_FOLDERS.flatMap((folder) => [`${folder}/pkcs11`, `${folder}/opencryptoki`]);
+  return library("OPENCRYPTOKI_LIB", folders.map((folder) => `${folder}/libopencryptoki.so`));
+}
+
+/** Java class path of BouncyCastle 1.84 or later, or undefined; `BOUNCYCASTLE_JARS` (a class path) comes first. */
+export function bouncyCastleJars(): string | undefined {
+  const stated = Deno.env.get("BOUNCYCASTLE_JARS");
+  if (stated) return stated;
+  const folder = "/usr/share/java";
+  // Debian's real files carry the version, and the plain names are links to them
+  const versions = namesIn(folder).map((name) => /^bcprov-1\.(\d+)/.exec(name)?.[1]).filter((v) => v !== undefined);
+  const jars = ["bcprov", "bcpkix", "bcutil"].map((name) => `${folder}/${name}.jar`);
+  return versions.some((minor) => Number(minor) >= 84) && jars.every(isFile) ? jars.join(":") : undefined;
+}
+
+function library(variable: string, paths: readonly string[]): string | undefined {
+  const stated = Deno.env.get(variable);
+  return [...(stated ? [stated] : []), ...paths].find(isFile);
 }
 
 /** Path of an executable found on PATH, or undefined. */
@@ -92,14 +136,46 @@ function missing(tool: Need): string | undefined {
       return Deno.build.os !== "windows" && Deno.uid() === 0 ? undefined : "root is needed";
     case "binary":
       return Deno.env.get("QPKI_BIN") ? undefined : "QPKI_BIN does not name a built qpki";
+    case "openssl-pqc":
+      return opensslReason(5);
+    case "nss":
+      if (nssLibrary() === undefined) return "NSS softokn is not installed";
+      return findExecutable("certutil") === undefined ? "certutil (NSS tools) is not on PATH" : undefined;
+    case "kryoptic":
+      return kryopticLibrary() === undefined ? "Kryoptic is not installed" : undefined;
+    case "opencryptoki":
+      return opencryptokiReason();
+    case "bouncycastle":
+      if (findExecutable("java") === undefined) return "java is not on PATH";
+      return bouncyCastleJars() === undefined ? "BouncyCastle 1.84 or later is not installed" : undefined;
+    case "lab":
+      return Deno.env.get("QPKI_IN_LAB") ? undefined : "it runs in the laboratory: deno task test:lab";
   }
 }
 
-function opensslReason(): string | undefined {
+function opensslReason(minor = 0): string | undefined {
   if (findExecutable("openssl") === undefined) return "openssl is not on PATH";
   const { stdout } = new Deno.Command("openssl", { args: ["version"], stdout: "piped", stderr: "null" }).outputSync();
   const version = new TextDecoder().decode(stdout).trim();
-  return /^OpenSSL [3-9]/.test(version) ? undefined : `OpenSSL 3 or later is needed, not ${version}`;
+  const found = /^OpenSSL (\d+)\.(\d+)/.exec(version);
+  const fits = found && (Number(found[1]) > 3 || (found[1] === "3" && Number(found[2]) >= minor));
+  return fits ? undefined : `OpenSSL 3${minor > 0 ? `.${minor}` : ""} or later is needed, not ${version}`;
+}
+
+/** Its slots have one fixed configuration for the whole system: only slots made for tests are touched. */
+function opencryptokiReason(): string | undefined {
+  if (opencryptokiLibrary() === undefined) return "openCryptoki is not installed";
+  const conf = "/etc/opencryptoki/opencryptoki.conf";
+  const prepared = isFile(conf) && /tokname = qpki0/.test(Deno.readTextFileSync(conf));
+  return prepared ? undefined : "openCryptoki has no slots for tests (scripts/lab/opencryptoki.sh makes them)";
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return [...Deno.readDirSync(folder)].map((entry) => entry.name);
+  } catch {
+    return [];
+  }
 }
 
 function isFile(path: string): boolean {
