@@ -1,4 +1,4 @@
-import { type Manifest, PACKED_DATE_TEXT, type PackedFile } from "./manifest.ts";
+import { type Manifest, PACKED_DATE_TEXT, type PackedFile, RUN_FLAGS } from "./manifest.ts";
 import { filesBelow } from "../support/tree.ts";
 
 /** What goes into a self-extracting file. */
@@ -13,9 +13,6 @@ export interface Content {
   /** For the remark in the file's head, for example `x86_64-unknown-linux-gnu`. */
   readonly target: string;
 }
-
-/** Options of `deno run` for the program: all rights, no configuration from where it is started, never the network. */
-export const RUN_FLAGS = "-A --quiet --no-config --no-lock --cached-only --no-remote --no-npm";
 
 /**
  * Writes one file that unpacks and starts itself (Linux and macOS): shell text, unpacking script, pack, Deno executable.
@@ -89,7 +86,7 @@ async function makeStub({ content, manifest, script, pack, denoSize }: StubParts
     WANT_BRIEF: files.map((file) =>
       `${permissions(file)} ${file.size} ${PACKED_DATE_TEXT.replaceAll(" ", "")} ${file.path}\n`
     ).join(""),
-    FLAGS: RUN_FLAGS,
+    FLAGS: RUN_FLAGS.join(" "),
     UNPACK_SIZE: String(script.length),
     DENO_SIZE: String(denoSize),
   };

@@ -27,3 +27,8 @@ export const PACKED_DATE: Date = new Date("2020-01-01T12:00:00Z");
 
 /** How `ls -l` shows {@link PACKED_DATE} in the C locale and UTC, with single spaces. */
 export const PACKED_DATE_TEXT = "Jan 1 2020";
+
+/** Options of `deno run` for the program: all rights, no configuration from where it is started, never the network. */
+export const RUN_FLAGS: readonly string[] = [
+  ...["-A", "--quiet", "--no-config", "--no-lock", "--cached-only", "--no-remote", "--no-npm"],
+];

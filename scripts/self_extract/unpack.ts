@@ -3,7 +3,8 @@
  * `unpack.js FILE OFFSET NEW FINAL`. Writes the packed files below `NEW/files`, checks every content against its
  * SHA-256, then moves NEW to FINAL (unless that is empty). Statuses: 0 done, 65 the file is damaged, 1 anything else.
  */
-import { type Manifest, PACKED_DATE } from "./manifest.ts";
+import { type Manifest, PACKED_DATE, RUN_FLAGS } from "./manifest.ts";
+import { warmCache } from "./warm.ts";
 
 const DAMAGED = 65;
 
@@ -96,6 +97,7 @@ try {
   await Deno.remove(`${folder}/unpack.js`);
   if (final !== "") {
     await moveInto(folder, final, manifest);
+    await warmCache(final, RUN_FLAGS).catch(() => {});
     await removeStale(final.replace(/\/[^/]*$/, "")).catch(() => {});
   }
 } catch (error) {
