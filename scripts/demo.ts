@@ -42,8 +42,9 @@ function exists(path: string): boolean {
   }
 }
 
-/** Leaves a `qpki` in the folder, so that the reader can go on where the demo ends. */
+/** Leaves what the reader needs to go on where the demo ends: `qpki`, the passphrase, the way to the token. */
 function writeStarter(folder: string): void {
+  Deno.writeTextFileSync(`${folder}/passphrase.txt`, `${crypto.randomUUID()}\n`, { mode: 0o600 });
   const words = [Deno.execPath(), "run", "-A", "--no-check", `${ROOT}/main.ts`].map((word) => `'${word}'`).join(" ");
   Deno.writeTextFileSync(`${folder}/qpki`, `#!/bin/sh\nexec ${words} "$@"\n`, { mode: 0o755 });
 }
@@ -122,12 +123,12 @@ async function opensslVerify(narrator: Narrator, folder: string, status: number)
 
 async function softwareStory(narrator: Narrator): Promise<void> {
   narrator.chapter("1. Keys in encrypted files");
-  console.log("(the passphrase comes from the environment variable DEMO_PASSPHRASE)");
+  console.log("(the passphrase is in the owner's file passphrase.txt)");
   await tellStory(narrator, {
     folder: "software",
-    key: () => ["--passphrase", "env:DEMO_PASSPHRASE"],
-    unlock: (flag) => [flag, "env:DEMO_PASSPHRASE"],
-    env: { DEMO_PASSPHRASE: crypto.randomUUID() },
+    key: () => ["--passphrase", "file:passphrase.txt"],
+    unlock: (flag) => [flag, "file:passphrase.txt"],
+    env: {},
   });
 }
 
@@ -146,8 +147,10 @@ async function tokenStory(narrator: Narrator, folder: string): Promise<void> {
     `${folder}/hsm.yaml`,
     `type: pkcs11\npkcs11:\n  lib: ${lib}\n  token: "Demo"\n  pin_env: HSM_PIN\n`,
   );
-  console.log("(a token of its own in hsm/, described by hsm.yaml; the PIN comes from the environment: HSM_PIN)");
   const env = { SOFTHSM2_CONF: conf, HSM_PIN: PIN };
+  const exports = Object.entries(env).map(([name, value]) => `export ${name}='${value}'\n`);
+  Deno.writeTextFileSync(`${folder}/token.env`, exports.join(""), { mode: 0o600 });
+  console.log("(a token of its own in hsm/, described by hsm.yaml; the PIN comes from the environment: HSM_PIN)");
   await narrator.run(["qpki", "hsm", "list", "--hsm-config", "hsm.yaml"], { env });
   await narrator.run(["qpki", "hsm", "test", "--hsm-config", "hsm.yaml"], { env });
   await tellStory(narrator, {
@@ -168,7 +171,10 @@ async function demo(): Promise<void> {
   await softwareStory(narrator);
   await tokenStory(narrator, folder);
   console.log(`\nDone in ${((performance.now() - begin) / 1000).toFixed(1)} s. The result is in ${folder}`);
-  console.log(`To go on from there:  cd ${folder} && ./qpki --help`);
+  console.log(`To go on from there:  cd ${folder} && ./qpki ca info --ca-dir software/issuing`);
+  if (exists(`${folder}/token.env`)) {
+    console.log("and, with the token:   . ./token.env && ./qpki hsm info --hsm-config hsm.yaml");
+  }
 }
 
 try {
