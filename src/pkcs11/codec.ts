@@ -70,8 +70,8 @@ export function encodeMechanism(ffi: Ffi, type: number, parameter?: MechanismPar
   return arena.build(ffi);
 }
 
-/** Longest signature of a key of each family, in bytes. */
-const SIGNATURE_BYTES: Readonly<Record<Family, (row: KeyRow) => number>> = {
+/** Longest signature of a key of each family, in bytes; where none is given, the token tells. */
+const SIGNATURE_BYTES: Readonly<Partial<Record<Family, (row: KeyRow) => number>>> = {
   ecdsa: (row) => 2 * row.scalarBytes,
   eddsa: (row) => 2 * row.scalarBytes,
   rsa: (row) => row.modulusBits / 8,
@@ -92,7 +92,7 @@ export function signCodec(
     mechanism: encodeMechanism(ffi, type, how.parameter?.(scheme, row)),
     input: INPUTS[how.input](scheme, row),
     output: how.output === "r-s" ? encodeEcdsaSignature : (raw) => raw,
-    capacity: SIGNATURE_BYTES[row.family](row),
+    capacity: SIGNATURE_BYTES[row.family]?.(row) ?? 0,
   };
 }
 

@@ -115,7 +115,8 @@ export interface CompleteDriver extends Driver {
   readonly keys: Readonly<Partial<Record<KeyAlgorithmName, KeyDialect>>>;
   readonly schemes: Readonly<Partial<Record<SchemeName, ConstantRef>>>;
   readonly mechanisms: Readonly<Record<string, SignMechanism>>;
-  readonly templates: Readonly<Record<Family, Required<TemplatePair>>>;
+  /** A family without templates cannot be made in a token. */
+  readonly templates: Readonly<Partial<Record<Family, Required<TemplatePair>>>>;
   readonly notCompared: readonly string[];
   readonly unlisted: readonly string[];
   readonly findBatch: number;
@@ -125,15 +126,14 @@ export interface CompleteDriver extends Driver {
 
 /** `driver` with everything it leaves out taken from `base`; templates are merged attribute by attribute. */
 export function completeDriver(base: CompleteDriver, driver: Driver): CompleteDriver {
-  const templates = Object.fromEntries(
-    Object.entries(base.templates).map(([family, pair]) => {
-      const patch = driver.templates?.[family as Family];
-      return [family, {
-        public: { ...pair.public, ...patch?.public },
-        private: { ...pair.private, ...patch?.private },
-      }];
-    }),
-  ) as CompleteDriver["templates"];
+  const templates: Partial<Record<Family, Required<TemplatePair>>> = {};
+  for (const family of Object.keys({ ...base.templates, ...driver.templates }) as Family[]) {
+    const [standard, own] = [base.templates[family], driver.templates?.[family]];
+    templates[family] = {
+      public: { ...standard?.public, ...own?.public },
+      private: { ...standard?.private, ...own?.private },
+    };
+  }
   return {
     ...driver,
     keys: { ...base.keys, ...driver.keys },

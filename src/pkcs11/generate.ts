@@ -8,12 +8,17 @@ import { encodeMechanism } from "./codec.ts";
 import type { TokenContext } from "./context.ts";
 import { TokenKey } from "./key.ts";
 import { requireMechanisms } from "./mechanisms.ts";
-import { findObjects, findPrivateKeys, keyFilter, refuseTaken } from "./objects.ts";
+import { isTransient } from "./module.ts";
+import { findPrivateKeys, findPublicKeys, keyFilter, refuseTaken } from "./objects.ts";
+import { PUBLIC_KEY_ATTRIBUTES, readPublicKey } from "./public_key.ts";
 import type { ObjectHandle, Session } from "./session.ts";
 import { type KeyTemplates, keyTemplates } from "./templates.ts";
 
 /** Bytes of a CKA_ID that the operator did not choose. */
 const ID_BYTES = 16;
+
+/** A generation that failed without a reason and left nothing is tried this often. */
+const TRANSIENT_TRIES = 3;
 
 /** Handles of both halves of a pair. */
 interface PairHandles {
@@ -21,13 +26,19 @@ interface PairHandles {
   readonly private: ObjectHandle;
 }
 
-/** A pair in the making. */
+/** A pair in the making, and what is known of it so far. */
 interface NewPair {
   readonly row: KeyRow;
   readonly label?: string | undefined;
   readonly id: Uint8Array;
   /** Whether the id is random, so that whatever has it is ours. */
   readonly ownId: boolean;
+  handles?: PairHandles;
+  /** Login under which the handles are valid. */
+  epoch?: number;
+  spkiSha256?: string | undefined;
+  /** Both halves were destroyed again. */
+  gone?: boolean;
 }
 
 /**
@@ -56,35 +67,47 @@ export async function prepareKey(
  */
 export async function generateKey(ctx: TokenContext, row: KeyRow, ref: Pkcs11KeyRef): Promise<TokenKey> {
   await prepareKey(ctx, row, { ref });
-  if (ctx.signal?.aborted) throw new InterruptedError();
   const chosen = keyFilter(ref).id;
-  const pair = { row, label: ref.label, id: chosen ?? randomBytes(ID_BYTES), ownId: chosen === undefined };
-  let handles: PairHandles | undefined;
-  try {
-    await ctx.pool.withSession(async (session) => {
-      const templates = keyTemplates(ctx.driver, row, { names: pair });
-      handles = await makePair(ctx, session, { pair, templates });
-      const deviations = await compareTemplates(ctx, session, { handles, templates });
-      if (deviations.length > 0) throw wrongAttributes(ctx, pair, deviations);
-    }, { write: true });
-    const key = await openNew(ctx, pair);
-    await proveSigner(key.signer(defaultScheme(row)));
+  for (let tries = 1;; tries++) {
     if (ctx.signal?.aborted) throw new InterruptedError();
-    return key;
-  } catch (error) {
-    throw await discard(ctx, { pair, handles }, error);
+    const pair: NewPair = { row, label: ref.label, id: chosen ?? randomBytes(ID_BYTES), ownId: chosen === undefined };
+    try {
+      return await makeAndProve(ctx, pair);
+    } catch (error) {
+      const failure = await discard(ctx, pair, error);
+      const again = isTransient(failure) && pair.handles === undefined && pair.ownId && tries < TRANSIENT_TRIES;
+      if (!again) throw failure;
+    }
   }
 }
 
-async function makePair(
-  ctx: TokenContext,
-  session: Session,
-  { pair, templates }: { pair: NewPair; templates: KeyTemplates },
-): Promise<PairHandles> {
+async function makeAndProve(ctx: TokenContext, pair: NewPair): Promise<TokenKey> {
+  await ctx.pool.withSession((session) => makePair(ctx, session, pair), { write: true });
+  const key = await openNew(ctx, pair);
+  await proveSigner(key.signer(defaultScheme(pair.row)));
+  if (ctx.signal?.aborted) throw new InterruptedError();
+  return key;
+}
+
+async function makePair(ctx: TokenContext, session: Session, pair: NewPair): Promise<void> {
   const { row } = pair;
-  const { generate } = requireMechanisms(ctx, row, defaultScheme(row));
+  const templates = keyTemplates(ctx.driver, row, { names: pair });
+  const { keyType, generate } = requireMechanisms(ctx, row, defaultScheme(row));
   const mechanism = encodeMechanism(ctx.slot.module.ffi, generate, ctx.driver.keys[row.name]?.parameter);
-  return await session.generateKeyPair(mechanism, templates, `generate a ${row.label} key in token "${ctx.label}"`);
+  const action = `generate a ${row.label} key in token "${ctx.label}"`;
+  const handles = await session.generateKeyPair(mechanism, templates, action);
+  pair.handles = handles;
+  pair.epoch = ctx.login.epoch;
+  try {
+    const half = await session.attributes(handles.public, PUBLIC_KEY_ATTRIBUTES, action);
+    pair.spkiSha256 = (await readPublicKey(ctx.driver, keyType, [half])).spkiSha256;
+    const deviations = await compareTemplates(ctx, session, { handles, templates });
+    if (deviations.length > 0) throw wrongAttributes(ctx, pair, deviations);
+  } catch (error) {
+    // here and now: the token may have given it another id, and then nothing but the handles leads to it
+    await destroyHandles(ctx, session, pair).catch(() => {});
+    throw error;
+  }
 }
 
 /** The new key as any later command will find it. */
@@ -161,15 +184,12 @@ function describeWanted(name: string, value: AttributeValue): string {
 }
 
 /** Destroys what was made of a pair. Returns the error to throw: the cause, or one that names what is left over. */
-async function discard(
-  ctx: TokenContext,
-  { pair, handles }: { pair: NewPair; handles: PairHandles | undefined },
-  cause: unknown,
-): Promise<unknown> {
+async function discard(ctx: TokenContext, pair: NewPair, cause: unknown): Promise<unknown> {
   try {
     await ctx.pool.withSession(async (session) => {
-      if (handles) await destroyHandles(ctx, session, handles);
-      else await destroyUnnamed(ctx, session, pair);
+      if (pair.gone) return;
+      if (pair.handles && pair.epoch === ctx.login.epoch) await destroyHandles(ctx, session, pair);
+      else await destroyById(ctx, session, pair);
     }, { write: true, idempotent: true });
     return cause;
   } catch (error) {
@@ -185,28 +205,39 @@ async function discard(
   }
 }
 
-async function destroyHandles(ctx: TokenContext, session: Session, handles: PairHandles): Promise<void> {
-  const action = `destroy the new key in token "${ctx.label}"`;
+async function destroyHandles(ctx: TokenContext, session: Session, pair: NewPair): Promise<void> {
   let failure: unknown;
-  for (const handle of [handles.private, handles.public]) {
+  for (const handle of [pair.handles!.private, pair.handles!.public]) {
     try {
-      await session.destroy(handle, action);
+      await session.destroy(handle, `destroy the new key in token "${ctx.label}"`);
     } catch (error) {
       failure ??= error;
     }
   }
   if (failure !== undefined) throw failure;
+  pair.gone = true;
 }
 
-/** After a failed C_GenerateKeyPair: a careless token may have kept one half. Only a random id proves that it is ours. */
-async function destroyUnnamed(ctx: TokenContext, session: Session, pair: NewPair): Promise<void> {
-  if (!pair.ownId) return;
+/**
+ * Destroys what has the pair's id, where the handles are gone with the login or C_GenerateKeyPair never gave any (a
+ * careless token may have kept one half). An id that was not random proves nothing: then the public key must be ours.
+ */
+async function destroyById(ctx: TokenContext, session: Session, pair: NewPair): Promise<void> {
+  let destroyed = 0;
   for (const objectClass of ["CKO_PRIVATE_KEY", "CKO_PUBLIC_KEY"] as const) {
-    const filter = { id: pair.id };
-    for (const handle of await findObjects(ctx, session, { class: objectClass, filter })) {
-      const found = await session.attributes(handle, ["CKA_ID"], `read a key in token "${ctx.label}"`);
-      const id = found.bytes("CKA_ID");
-      if (id && equalBytes(id, pair.id)) await session.destroy(handle, `destroy the new key in token "${ctx.label}"`);
+    const ours = objectClass === "CKO_PRIVATE_KEY"
+      ? (await findPrivateKeys(ctx, session, { id: pair.id })).filter((key) => isOurs(pair, key))
+      : (await findPublicKeys(ctx, session, pair.id)).filter((key) => isOurs(pair, key));
+    for (const { handle } of ours) {
+      await session.destroy(handle, `destroy the new key in token "${ctx.label}"`);
+      destroyed++;
     }
   }
+  if (pair.handles && destroyed === 0) {
+    throw new TokenError(`Cannot destroy the new key in token "${ctx.label}": it is not found by its id`);
+  }
+}
+
+function isOurs(pair: NewPair, key: { readonly spkiSha256?: string | undefined }): boolean {
+  return pair.ownId || (pair.spkiSha256 !== undefined && key.spkiSha256 === pair.spkiSha256);
 }

@@ -2,7 +2,7 @@ import { type Secret, wipe } from "../bytes.ts";
 import { TokenError } from "../errors.ts";
 import { CKR, CKU } from "./constants.ts";
 import { isSessionLost, tokenError } from "./errors.ts";
-import { isTransientRv } from "./module.ts";
+import { INCONSISTENT, isTransientRv } from "./module.ts";
 import { hasFlag } from "./names.ts";
 import type { Session } from "./session.ts";
 import type { Slot, TokenInfo } from "./slot.ts";
@@ -19,8 +19,8 @@ export interface LoginOptions {
   notify(text: string): void;
 }
 
-/** Most tries of C_Login while it fails without a reason, and not because of the PIN. */
-const TRANSIENT_TRIES = 3;
+/** Most calls of C_Login that may fail without a reason, and with no wrong PIN counted, before it is left alone. */
+const BASELESS_TRIES = 4;
 
 /**
  * The login to one token: once for all sessions, because PKCS#11 keeps it per token. A PIN that the token refused is
@@ -33,6 +33,7 @@ export class Login {
   #loggedIn = false;
   #pending: Promise<void> | undefined;
   #refused: TokenError | undefined;
+  #baseless = 0;
   #epoch = 0;
 
   constructor(slot: Slot, options: LoginOptions) {
@@ -43,6 +44,11 @@ export class Login {
   /** Changes whenever handles of private objects may have become invalid. */
   get epoch(): number {
     return this.#epoch;
+  }
+
+  /** Whether the token refused, so that nothing will be tried again. */
+  get refused(): boolean {
+    return this.#refused !== undefined;
   }
 
   /**
@@ -129,16 +135,18 @@ export class Login {
 
   async #present(session: Session, userType: number, token: TokenInfo): Promise<void> {
     const action = `log in to token "${token.label}"`;
-    let rv = await this.#tryOnce(session, userType, token);
-    for (let tries = 1; isTransientRv(rv) && tries < TRANSIENT_TRIES && this.#noTryCounted(); tries++) {
-      rv = await this.#tryOnce(session, userType, token);
-    }
+    const rv = await this.#tryOnce(session, userType, token);
     if (rv === CKR.CKR_OK || rv === CKR.CKR_USER_ALREADY_LOGGED_IN) return;
+    const baseless = isBaseless(rv, token);
+    const details = rv === CKR.CKR_PIN_INCORRECT
+      ? { hint: this.#afterWrongPin() }
+      : baseless
+      ? { code: INCONSISTENT }
+      : {};
     const hints = this.#slot.module.hints;
-    const details = rv === CKR.CKR_PIN_INCORRECT ? { hint: this.#afterWrongPin() } : {};
     const error = tokenError({ functionName: "C_Login", rv, action, hints }, details);
     if (isSessionLost(error)) session.spoil();
-    else {
+    else if (!baseless || ++this.#baseless >= BASELESS_TRIES || !this.#noTryCounted()) {
       this.#refused = error;
       this.#pin = undefined;
     }
@@ -189,4 +197,10 @@ export class Login {
       : "it gives no warning yet";
     return `The PIN was tried once and is not tried again; the token says: ${state}`;
   }
+}
+
+/** Whether C_Login failed for no reason, or for one that the token's own flags deny. */
+function isBaseless(rv: number, token: TokenInfo): boolean {
+  return isTransientRv(rv) ||
+    (rv === CKR.CKR_USER_PIN_NOT_INITIALIZED && hasFlag(token.flags, "CKF_USER_PIN_INITIALIZED"));
 }

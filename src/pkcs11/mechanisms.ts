@@ -25,10 +25,9 @@ export interface RowMechanisms {
   readonly generate: number;
 }
 
-/** Size of a row's keys in the unit that CK_MECHANISM_INFO has for its family; undefined where units differ by token. */
-const KEY_SIZES: Readonly<Record<Family, (row: KeyRow) => number | undefined>> = {
+/** Size of a row's keys in the unit that CK_MECHANISM_INFO has for its family; absent where units differ by token. */
+const KEY_SIZES: Readonly<Partial<Record<Family, (row: KeyRow) => number>>> = {
   ecdsa: (row) => row.scalarBytes * 8,
-  eddsa: () => undefined,
   rsa: (row) => row.modulusBits,
 };
 
@@ -42,7 +41,8 @@ const SLACK_BITS = 7;
 export function requireMechanisms(ctx: TokenContext, row: KeyRow, scheme: SchemeRow): RowMechanisms {
   const type = keyType(ctx.driver, row);
   const generate = generationMechanism(ctx.driver, row);
-  if (type === undefined || generate === undefined || row.kind !== "signature") {
+  const templates = ctx.driver.templates[row.family];
+  if (type === undefined || generate === undefined || templates === undefined || row.kind !== "signature") {
     throw absent(ctx, `generate a ${row.label} key`, "PKCS#11 has no mechanism for it");
   }
   requireMechanism(ctx, { type: generate, row, use: "CKF_GENERATE_KEY_PAIR", action: `generate a ${row.label} key` });
@@ -75,7 +75,7 @@ function requireMechanism(ctx: TokenContext, { type, row, use, action }: Require
   if (info === undefined) return;
   // a token that states no flags at all says nothing
   if (info.flags > 1 && !hasFlag(info.flags, use)) throw absent(ctx, action, `the token has ${name}, but not ${use}`);
-  const size = KEY_SIZES[row.family](row);
+  const size = KEY_SIZES[row.family]?.(row);
   if (size === undefined || info.maxKeySize <= 0) return;
   if (size < info.minKeySize || size - SLACK_BITS > info.maxKeySize) {
     throw absent(ctx, action, `the token does ${name} with ${info.minKeySize} to ${info.maxKeySize} bits only`);

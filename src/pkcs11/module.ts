@@ -22,7 +22,7 @@ export interface ModuleOptions {
 }
 
 /** Software tokens fail now and then without a reason while another process writes to them. */
-const READ_TRIES = 5;
+const READ_TRIES = 3;
 const READ_PAUSE_MS = 10;
 
 /** A loaded and initialised PKCS#11 module. Dispose it: C_Finalize runs once, however often it is disposed. */
@@ -150,9 +150,13 @@ export class Module implements Disposable {
   }
 }
 
+/** Code of an error that says that a token contradicts what it said a moment before. */
+export const INCONSISTENT = "token.inconsistent";
+
 /** Whether an error is one that a moment's patience may cure. */
 export function isTransient(error: unknown): boolean {
-  return error instanceof TokenError && error.rv !== undefined && isTransientRv(error.rv);
+  if (!(error instanceof TokenError)) return false;
+  return error.code === INCONSISTENT || (error.rv !== undefined && isTransientRv(error.rv));
 }
 
 /** As {@link isTransient}, for a CK_RV. */

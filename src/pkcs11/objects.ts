@@ -254,17 +254,31 @@ function sameLabelAndType(found: Attributes, label: string, keyType: number): bo
   return found.text("CKA_LABEL") === label && found.ulong("CKA_KEY_TYPE") === keyType;
 }
 
+/** A public key object, as found. */
+export interface PublicKeyObject extends PublicKeyFacts {
+  readonly handle: ObjectHandle;
+  readonly keyType?: number | undefined;
+}
+
+/** The public key objects with this CKA_ID. */
+export async function findPublicKeys(ctx: TokenContext, session: Session, id: Uint8Array): Promise<PublicKeyObject[]> {
+  const keys: PublicKeyObject[] = [];
+  for (const handle of await findObjects(ctx, session, { class: "CKO_PUBLIC_KEY", filter: { id } })) {
+    const half = await session.attributes(handle, PUBLIC_KEY, `read a public key in token "${ctx.label}"`);
+    if (!sameId(half, id)) continue;
+    const keyType = half.ulong("CKA_KEY_TYPE");
+    keys.push({ ...await readPublicKey(ctx.driver, keyType, [half]), handle, keyType });
+  }
+  return keys;
+}
+
 /** Destroys both halves of a pair: the private key first, then the public keys with its id, type and value. */
 export async function destroyPair(ctx: TokenContext, session: Session, key: PrivateKeyObject): Promise<void> {
   const action = `delete key "${key.label || key.id}" in token "${ctx.label}"`;
   await session.destroy(key.handle, action);
   if (key.id === "") return;
-  const id = decodeHex(key.id);
-  for (const handle of await findObjects(ctx, session, { class: "CKO_PUBLIC_KEY", filter: { id } })) {
-    const half = await session.attributes(handle, PUBLIC_KEY, action);
-    if (!sameId(half, id) || half.ulong("CKA_KEY_TYPE") !== key.keyType) continue;
-    const facts = await readPublicKey(ctx.driver, key.keyType, [half]);
-    if (facts.spkiSha256 === key.spkiSha256) await session.destroy(handle, action);
+  for (const half of await findPublicKeys(ctx, session, decodeHex(key.id))) {
+    if (half.keyType === key.keyType && half.spkiSha256 === key.spkiSha256) await session.destroy(half.handle, action);
   }
 }
 

@@ -4,10 +4,12 @@ import { isSessionLost } from "./errors.ts";
 import type { Login } from "./login.ts";
 import { isTransient } from "./module.ts";
 import { Session } from "./session.ts";
-import type { Slot } from "./slot.ts";
+import type { Slot, TokenInfo } from "./slot.ts";
 
 /** Choices for a pool. */
 export interface PoolOptions {
+  /** What the token is called, to find it again. */
+  readonly token: Pick<TokenInfo, "label" | "serial">;
   /** Most read-only sessions at a time. With more than one, calls run on other threads. */
   readonly size: number;
   readonly login: Login;
@@ -24,7 +26,9 @@ export interface BorrowOptions {
 }
 
 const LOST_TRIES = 2;
-const TRANSIENT_TRIES = 4;
+const TRANSIENT_TRIES = 5;
+const RESTART_AFTER = 2;
+const RESTART_TRIES = 4;
 const PAUSE_MS = 20;
 const DRAIN_MS = 5000;
 
@@ -49,7 +53,8 @@ export class SessionPool {
   /**
    * Runs `work` with a session that nobody else uses and whose token is logged in. A session that saw a session or device
    * error is closed, never reused; work that is idempotent, or that has not begun, is then tried once more on a fresh
-   * session (a few times more after an error without a reason, which a token gives while another process writes to it).
+   * session (a few times more after an error without a reason, which a token gives while another process writes to it, at
+   * last with the module started anew).
    * @throws what `work` throws, and {TokenError} of the login.
    */
   async withSession<T>(work: (session: Session) => Promise<T>, options: BorrowOptions = {}): Promise<T> {
@@ -64,11 +69,13 @@ export class SessionPool {
         const lost = isSessionLost(error);
         if (lost) this.#abandon(session);
         const more = lost ? tries < LOST_TRIES : isTransient(error) && tries < TRANSIENT_TRIES;
-        if (!more || (begun && !options.idempotent)) throw error;
+        if (!more || (begun && !options.idempotent) || this.#options.login.refused) throw error;
       } finally {
         this.#giveBack(session);
       }
       if (tries > 1) await sleep(PAUSE_MS * tries);
+      // some libraries keep what they failed to read until they start anew
+      if (tries === RESTART_AFTER) await this.#restart();
     }
   }
 
@@ -156,6 +163,23 @@ export class SessionPool {
     const next = this.#waiting.shift();
     next?.();
     return next !== undefined;
+  }
+
+  /** Starts the module anew until it shows the token, unless somebody is at work in it. */
+  async #restart(): Promise<void> {
+    if (this.#borrowed > 0) return;
+    this.#closeIdle();
+    this.#options.login.lost();
+    for (let tries = 1; tries <= RESTART_TRIES; tries++) {
+      this.#slot.module.restart();
+      try {
+        if (this.#slot.follow(this.#options.token)) return;
+      } catch (error) {
+        // what is wrong for good shows in the next call
+        if (!(error instanceof TokenError)) throw error;
+      }
+      await sleep(PAUSE_MS * tries);
+    }
   }
 
   /** After a loss the other sessions, and the login, are likely to be gone as well. */

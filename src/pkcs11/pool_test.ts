@@ -26,7 +26,11 @@ function setup(options: FakeTokenOptions & { size?: number; logoutAfterUse?: boo
     notify: () => {},
   });
   const { size = 1, logoutAfterUse = false } = options;
-  return { fake, pool: new SessionPool(slot, { size, login, logoutAfterUse }), asked: () => asked };
+  return {
+    fake,
+    pool: new SessionPool(slot, { token: { label: "Fake", serial: "" }, size, login, logoutAfterUse }),
+    asked: () => asked,
+  };
 }
 
 function find(session: Session): Promise<unknown> {

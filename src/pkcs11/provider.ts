@@ -125,6 +125,7 @@ export class Pkcs11Provider implements KeyProvider {
       driver,
       login,
       pool: new SessionPool(slot, {
+        token: info,
         size: options.sessions ?? 1,
         login,
         logoutAfterUse: options.logoutAfterUse ?? false,

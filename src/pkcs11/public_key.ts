@@ -78,12 +78,12 @@ export async function readPublicKey(
 function* spkiCandidates(family: Family | undefined, half: Attributes): Generator<Bytes> {
   const info = half.content("CKA_PUBLIC_KEY_INFO");
   if (info) yield info;
-  const made = family && READERS[family](half);
+  const made = family && READERS[family]?.(half);
   if (made) yield made;
 }
 
 /** SubjectPublicKeyInfo from the attributes of one half, by family; undefined when they are not there. */
-const READERS: Readonly<Record<Family, (half: Attributes) => Bytes | undefined>> = {
+const READERS: Readonly<Partial<Record<Family, (half: Attributes) => Bytes | undefined>>> = {
   ecdsa: readEcKey,
   eddsa: readEdwardsKey,
   rsa: readRsaKey,

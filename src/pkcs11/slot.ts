@@ -58,11 +58,30 @@ export interface MechanismInfo {
 /** A slot of a module. Nothing is kept open, so there is nothing to close. */
 export class Slot {
   readonly module: Module;
-  readonly id: number;
+  #id: number;
 
   constructor(module: Module, id: number) {
     this.module = module;
-    this.id = id;
+    this.#id = id;
+  }
+
+  /** CK_SLOT_ID. */
+  get id(): number {
+    return this.#id;
+  }
+
+  /**
+   * After the module was started anew: looks for the slot that this token is in now. Returns whether it is there.
+   * @throws {TokenError}
+   */
+  follow(token: Pick<TokenInfo, "label" | "serial">): boolean {
+    for (const slot of this.module.slots()) {
+      const info = slot.token();
+      if (info?.label !== token.label || info.serial !== token.serial) continue;
+      this.#id = slot.id;
+      return true;
+    }
+    return false;
   }
 
   /** C_GetSlotInfo. @throws {TokenError} */

@@ -32,13 +32,17 @@ export function generationMechanism(driver: CompleteDriver, row: KeyRow): number
   return ref === undefined ? undefined : constantNumber(ref);
 }
 
-/** Templates for a new key pair of `row`; a session key (`token: false`) disappears with its session. */
+/**
+ * Templates for a new key pair of `row`; a session key (`token: false`) disappears with its session.
+ * @throws {RangeError} for a family without templates: ask `requireMechanisms` first.
+ */
 export function keyTemplates(
   driver: CompleteDriver,
   row: KeyRow,
   { names, token = true }: { names: KeyNames; token?: boolean },
 ): KeyTemplates {
   const pair = driver.templates[row.family];
+  if (pair === undefined) throw new RangeError(`No key templates are written down for ${row.family}`);
   const facts = rowFacts(driver, row, names);
   return { public: fill(pair.public, facts, token), private: fill(pair.private, facts, token) };
 }
@@ -47,6 +51,7 @@ type Facts = ReadonlyMap<string, AttributeValue | undefined>;
 
 function rowFacts(driver: CompleteDriver, row: KeyRow, names: KeyNames): Facts {
   const dialect = driver.keys[row.name];
+  const parameterSet = dialect?.parameterSet;
   const { parameters } = row.spki;
   const curve = typeof parameters === "string" ? row.spki.oid : parameters.curve;
   return new Map<string, AttributeValue | undefined>([
@@ -56,7 +61,7 @@ function rowFacts(driver: CompleteDriver, row: KeyRow, names: KeyNames): Facts {
     ["$ecParams", dialect?.ecParams === undefined ? oid(curve) : decodeHex(dialect.ecParams)],
     ["$modulusBits", row.modulusBits],
     ["$publicExponent", PUBLIC_EXPONENT],
-    ["$parameterSet", dialect?.parameterSet === undefined ? undefined : constantNumber(dialect.parameterSet)],
+    ["$parameterSet", parameterSet === undefined ? undefined : constantNumber(parameterSet)],
   ]);
 }
 

@@ -1,5 +1,6 @@
 import { InputError, TokenError } from "../errors.ts";
 import { isTransient, type Module } from "./module.ts";
+import { hasFlag } from "./names.ts";
 import type { Slot, TokenInfo } from "./slot.ts";
 
 /** How a token is chosen: by exactly one of these. */
@@ -19,7 +20,7 @@ export interface FoundToken {
 }
 
 /** Pauses between looks for a token: several processes on one software token see it appear late now and then. */
-const PAUSES_MS = [10, 30, 90, 180];
+const PAUSES_MS = [10, 20, 40, 80, 120, 160];
 
 /**
  * The one token that `selector` names.
@@ -37,7 +38,7 @@ export async function findToken(module: Module, selector: TokenSelector): Promis
       if (last || !isTransient(error)) throw error;
     }
     const matching = tokens.filter((token) => matches(token, selector));
-    if (matching.length === 1) return matching[0]!;
+    if (matching.length === 1 && (last || isComplete(matching[0]!))) return matching[0]!;
     if (matching.length > 1) {
       throw new TokenError(`Cannot choose a token: ${matching.length} tokens have ${wanted}`, {
         code: "token.ambiguous",
@@ -54,7 +55,7 @@ export async function findToken(module: Module, selector: TokenSelector): Promis
     }
     await new Promise((resolve) => setTimeout(resolve, PAUSES_MS[i]));
     // a library may read its tokens at start only
-    if (i > 0) module.restart();
+    module.restart();
   }
 }
 
@@ -66,6 +67,11 @@ export function presentTokens(module: Module): FoundToken[] {
     if (info !== undefined) found.push({ slot, info });
   }
   return found;
+}
+
+/** Whether a token shows all that a token has; half of it may be unreadable while another process writes. */
+function isComplete({ info }: FoundToken): boolean {
+  return info.serial !== "" && hasFlag(info.flags, "CKF_TOKEN_INITIALIZED");
 }
 
 function describeSelector({ token, tokenSerial, slot }: TokenSelector): string {
