@@ -30,7 +30,7 @@ export default {
       data: {
         tokens: tokens.map(({ token, rows }) => ({
           slot: token.slot.id,
-          token: token.info.label,
+          token: { label: token.info.label, serial: token.info.serial },
           mechanisms: rows.map(mechanismData),
         })),
       },
