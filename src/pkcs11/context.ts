@@ -15,6 +15,5 @@ export interface TokenContext {
   readonly login: Login;
   /** Numbers of the mechanisms that the token lists or its driver knows to work; read once. */
   mechanisms(): ReadonlySet<number>;
-  notify(text: string): void;
   readonly signal?: AbortSignal | undefined;
 }

@@ -131,7 +131,6 @@ export class Pkcs11Provider implements KeyProvider {
         logoutAfterUse: options.logoutAfterUse ?? false,
       }),
       mechanisms: () => mechanisms ??= new Set([...slot.mechanisms(), ...driver.unlisted.map(constantNumber)]),
-      notify: options.notify,
       signal: options.signal,
     };
   }
