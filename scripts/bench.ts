@@ -1,0 +1,207 @@
+/**
+ * `deno task bench`: what signing costs and what it comes to. For each algorithm the rate of bare C_Sign calls on SoftHSM2
+ * (one session, and a pool), the rate of finished certificates (built, linted, signed, verified, durable) from this one
+ * process, and their ratio; the same for software keys; then start-up times. Prints and judges nothing by itself.
+ * `QPKI_BENCH_SECONDS` is the length of each measurement, 3 unless told.
+ */
+import { defaultScheme, findKeyRow } from "../src/alg/find.ts";
+import { Secret } from "../src/bytes.ts";
+import type { Deps } from "../src/ca/deps.ts";
+import { initCa } from "../src/ca/init.ts";
+import { issueBatch, type IssueRequest, recordCertificates, signRequest } from "../src/ca/issue.ts";
+import { caSigner, type OpenCa } from "../src/ca/signer.ts";
+import { generateSoftwareKey, softwareProvider } from "../src/keys/software.ts";
+import type { ProviderRequest } from "../src/keys/types.ts";
+import { verifySignature } from "../src/keys/verify.ts";
+import { type Pkcs11Provider, pkcs11Provider } from "../src/pkcs11/provider.ts";
+import { compileProfile } from "../src/profile/compile.ts";
+import { loadProfile, parseProfile } from "../src/profile/load.ts";
+import type { CompiledProfile } from "../src/profile/types.ts";
+import { CaStore } from "../src/store/ca.ts";
+import { lintTbs } from "../src/x509/lint.ts";
+import { subjectKeyId } from "../src/x509/certificate.ts";
+import { generateSerial } from "../src/x509/serial.ts";
+import { buildTbsCertificate } from "../src/x509/tbs.ts";
+import { needs } from "../tests/support/require.ts";
+import { type SoftHsmToken, softhsmToken } from "../tests/support/softhsm.ts";
+import { tempFolder } from "../tests/support/tmp.ts";
+import { count, rate, startupTable } from "./support/measure.ts";
+
+const ALGORITHMS = ["ecdsa-p256", "ecdsa-p384", "rsa-4096"];
+const SECONDS = Number(Deno.env.get("QPKI_BENCH_SECONDS") ?? 3);
+const POOL = Math.max(2, Math.min(navigator.hardwareConcurrency, 8));
+const AIM = 0.7;
+
+function deps(folder: string, openProvider: Deps["openProvider"]): Deps {
+  return {
+    cwd: folder,
+    openProvider,
+    now: () => new Date(),
+    progress() {},
+    warn: (text) => console.error(`warning: ${text}`),
+    signal: new AbortController().signal,
+  };
+}
+
+/** A root CA's profile for any algorithm: what the built-in ones say, with one line changed. */
+async function caProfile(algorithm: string): Promise<CompiledProfile> {
+  const { text } = await loadProfile("ec/root-ca");
+  const changed = text.replace(/^algorithm: .*$/m, `algorithm: ${algorithm}`);
+  return compileProfile(parseProfile(changed, "bench.yaml"), { cn: `Bench ${algorithm}` });
+}
+
+/** The request that is issued again and again: a server certificate for one P-256 key. */
+async function leafRequest(): Promise<IssueRequest> {
+  const { spki } = await generateSoftwareKey(findKeyRow("ecdsa-p256"));
+  const given = { cn: "server.test", dns_names: ["server.test", "www.server.test"] };
+  return { profile: compileProfile(await loadProfile("ec/tls-server"), given), spki };
+}
+
+/** Finished certificates a second. */
+async function certificateRate(ca: OpenCa, request: IssueRequest, parallel: number, world: Deps): Promise<number> {
+  return await count(SECONDS, async (stop) => {
+    let issued = 0;
+    while (!stop()) {
+      const group = Array.from({ length: 128 }, () => request);
+      issued += (await issueBatch(ca, group, { deps: world, parallel })).length;
+    }
+    return issued;
+  });
+}
+
+/** What a certificate costs this process besides its signature, in milliseconds by kind of work. */
+async function costs(ca: OpenCa, request: IssueRequest, world: Deps): Promise<Record<string, number>> {
+  const certificate = await signRequest(ca, request, world);
+  const { scheme } = ca.signer;
+  const notBefore = new Date(Math.floor(Date.now() / 1000) * 1000);
+  const builds = await rate(0.5, async () => {
+    const tbs = await buildTbsCertificate({
+      serial: generateSerial(),
+      issuer: ca.certificate.subject,
+      subject: request.profile.subject,
+      notBefore,
+      notAfter: new Date(notBefore.getTime() + 86_400_000),
+      spki: request.spki,
+      scheme,
+      extensions: request.profile.extensions,
+      authorityKeyId: subjectKeyId(ca.certificate)!,
+    });
+    return lintTbs(tbs);
+  });
+  const { tbs, signature } = certificate;
+  const verifications = await rate(
+    0.5,
+    () => verifySignature({ spki: ca.key.spki, scheme, message: tbs, signature }),
+  );
+  const group = await Promise.all(Array.from({ length: 128 }, () => signRequest(ca, request, world)));
+  const begin = performance.now();
+  await recordCertificates(ca, group, world);
+  return {
+    "building and linting": 1000 / builds,
+    "verifying": 1000 / verifications,
+    "writing": (performance.now() - begin) / group.length,
+  };
+}
+
+/** Names what a certificate waits for, as the token's share alone does not tell it. */
+function explain(parts: Record<string, number>, raw: number): string {
+  const all = { ...parts, "signing": 1000 / raw };
+  const total = Object.values(all).reduce((sum, each) => sum + each, 0);
+  return Object.entries(all).sort(([, a], [, b]) => b - a)
+    .map(([name, each]) => `${name} ${each.toFixed(2)} ms (${Math.round(100 * each / total)} %)`).join(", ");
+}
+
+function line(name: string, raw: number, certificates: number): void {
+  const ratio = certificates / raw;
+  const verdict = ratio >= AIM ? "" : `  (aim: ${AIM})`;
+  console.log(
+    `  ${name.padEnd(34)}${raw.toFixed(0).padStart(8)}/s raw${certificates.toFixed(0).padStart(8)}/s certificates` +
+      `   ratio ${ratio.toFixed(2)}${verdict}`,
+  );
+}
+
+async function openToken(token: SoftHsmToken, config: string, sessions: number): Promise<Pkcs11Provider> {
+  return await pkcs11Provider({
+    configPath: config,
+    lib: token.lib,
+    token: token.label,
+    sessions,
+    pin: () => Promise.resolve(new Secret(token.pin)),
+    notify: (text) => console.error(text),
+  });
+}
+
+/** Measures one algorithm in the token: CA, raw rate, certificates, with one session and with a pool. */
+async function benchToken(token: SoftHsmToken, algorithm: string, request: IssueRequest): Promise<void> {
+  const config = token.hsmYaml(`${token.folder}/hsm.yaml`);
+  let sessions = 1;
+  const world = deps(
+    token.folder,
+    (wanted: ProviderRequest) =>
+      wanted.type === "pkcs11" ? openToken(token, config, sessions) : Promise.reject(new Error("no file is used")),
+  );
+  const folder = `${token.folder}/${algorithm}`;
+  const ref = { type: "pkcs11", config, label: algorithm } as const;
+  await initCa({ folder, profile: await caProfile(algorithm), key: { type: "pkcs11", ref, existing: false } }, world);
+  for (sessions of [1, POOL]) {
+    let raw: number;
+    {
+      await using provider = await openToken(token, config, sessions);
+      raw = sessions === 1
+        ? await provider.withRawSigner(ref, (signer) => rate(SECONDS, () => signer.sync()))
+        : await count(SECONDS, async (stop) =>
+          await inParallel(POOL, () =>
+            provider.withRawSigner(ref, async (signer) => {
+              let signed = 0;
+              for (; !stop(); signed++) {
+                await signer.async();
+              }
+              return signed;
+            })));
+    }
+    await using ca = await caSigner(await CaStore.open(folder), world);
+    const certificates = await certificateRate(ca, request, sessions === 1 ? 1 : 4 * POOL, world);
+    line(`${algorithm}, ${sessions === 1 ? "one session" : `pool of ${POOL}`}`, raw, certificates);
+    if (sessions === 1) console.log(`    one certificate: ${explain(await costs(ca, request, world), raw)}`);
+  }
+}
+
+async function inParallel(workers: number, work: () => Promise<number>): Promise<number> {
+  const counts = await Promise.all(Array.from({ length: workers }, work));
+  return counts.reduce((sum, each) => sum + each, 0);
+}
+
+async function benchSoftware(folder: string, algorithm: string, request: IssueRequest): Promise<void> {
+  const world = deps(folder, () => Promise.resolve(softwareProvider({ cwd: folder })));
+  await initCa({ folder: algorithm, profile: await caProfile(algorithm), key: { type: "software" } }, world);
+  await using ca = await caSigner(await CaStore.open(`${folder}/${algorithm}`), world);
+  const message = new Uint8Array(512);
+  const signer = ca.key.signer(defaultScheme(ca.key.algorithm));
+  const raw = await rate(SECONDS, () => signer.sign(message));
+  const pooled = await count(SECONDS, (stop) =>
+    inParallel(POOL, async () => {
+      let signed = 0;
+      for (; !stop(); signed++) await signer.sign(message);
+      return signed;
+    }));
+  line(`${algorithm}, one at a time`, raw, await certificateRate(ca, request, 1, world));
+  line(`${algorithm}, ${4 * POOL} at a time`, pooled, await certificateRate(ca, request, 4 * POOL, world));
+}
+
+const request = await leafRequest();
+console.log(`SoftHSM2, ${navigator.hardwareConcurrency} processors, ${SECONDS} s a figure`);
+const reason = needs("softhsm");
+if (reason !== undefined) {
+  console.log(`  left out: ${reason}`);
+} else {
+  using token = softhsmToken({ label: "Bench" });
+  token.useInProcess();
+  for (const algorithm of ALGORITHMS) await benchToken(token, algorithm, request);
+}
+console.log("\nSoftware keys");
+{
+  using folder = tempFolder("qpki-bench-");
+  for (const algorithm of ALGORITHMS) await benchSoftware(folder.path, algorithm, request);
+}
+console.log("\nStart-up (median; ratio to deno run on an empty file)");
+await startupTable();
