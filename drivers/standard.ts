@@ -80,6 +80,12 @@ export const standard: CompleteDriver = {
       public: publicKey({ CKA_MODULUS_BITS: "$modulusBits", CKA_PUBLIC_EXPONENT: "$publicExponent" }),
       private: PRIVATE,
     },
+    "ml-dsa": { public: publicKey({ CKA_PARAMETER_SET: "$parameterSet" }), private: PRIVATE },
+    "slh-dsa": { public: publicKey({ CKA_PARAMETER_SET: "$parameterSet" }), private: PRIVATE },
+    "ml-kem": {
+      public: publicKey({ CKA_PARAMETER_SET: "$parameterSet", CKA_VERIFY: false, CKA_ENCAPSULATE: true }),
+      private: { ...PRIVATE, CKA_SIGN: false, CKA_DECAPSULATE: true },
+    },
   },
   notCompared: [],
   unlisted: [],

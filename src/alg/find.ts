@@ -21,9 +21,16 @@ const keysByName = index(KEY_ROWS, (row) => [row.name, ...row.aliases]);
 const schemesByName = index(SCHEME_ROWS, (row) => [row.name]);
 
 for (const row of KEY_ROWS) {
-  for (const scheme of row.schemes) {
-    if (!schemesByName.has(scheme)) throw new Error(`Row "${row.name}" names the unknown scheme "${scheme}"`);
-  }
+  mustHave(schemesByName, row.schemes, row.name);
+  if (row.parts) mustHave(keysByName, [row.parts.pqc, row.parts.classical], row.name);
+  if ((row.kind === "signature") !== (row.schemes.length > 0)) throw new Error(`Row "${row.name}" has a wrong kind`);
+}
+for (const { name, composite } of SCHEME_ROWS) {
+  if (composite) mustHave(schemesByName, [composite.pqc, composite.classical], name);
+}
+
+function mustHave(known: ReadonlyMap<string, unknown>, names: readonly string[], row: string): void {
+  for (const name of names) if (!known.has(name)) throw new Error(`Row "${row}" names the unknown row "${name}"`);
 }
 
 function index<T>(rows: readonly T[], names: (row: T) => readonly string[]): Map<string, T> {
@@ -73,19 +80,63 @@ export function findSchemeRow(name: string): SchemeRow {
   throw new UsageError(`Unknown signature scheme "${name}"`, { code: "scheme.unknown" });
 }
 
+/** The key rows of both parts of a composite row; undefined for every other row. */
+export function partsOf(row: KeyRow): { readonly pqc: KeyRow; readonly classical: KeyRow } | undefined {
+  return row.parts && { pqc: keysByName.get(row.parts.pqc)!, classical: keysByName.get(row.parts.classical)! };
+}
+
+/** The composite row of a classical and a post-quantum key row, as {@link findCompositeRow}, or undefined. */
+export function lookUpCompositeRow(classical: string, pqc: string, wish: SchemeWish = {}): KeyRow | undefined {
+  return KEY_ROWS.find((row) => {
+    if (row.parts?.classical !== classical || row.parts.pqc !== pqc) return false;
+    return fitsWish(schemesByName.get(defaultScheme(row).composite!.classical)!, wish);
+  });
+}
+
+/**
+ * The composite row that joins keys of these two rows (names or aliases). Where several do (RSA with either padding) the
+ * first of the table that fits `wish`, which is about the classical signature.
+ * @throws {InputError} `composite.unregistered` when nobody registered the pair; the hint lists what there is.
+ */
+export function findCompositeRow(classical: string, pqc: string, wish: SchemeWish = {}): KeyRow {
+  const [one, two] = [findKeyRow(classical), findKeyRow(pqc)];
+  const row = lookUpCompositeRow(one.name, two.name, wish);
+  if (row) return row;
+  const pairs = KEY_ROWS.flatMap(({ parts }) => parts ? [`${parts.classical} with ${parts.pqc}`] : []);
+  const near = pairs.filter((pair) => pair.startsWith(`${one.name} `) || pair.endsWith(` ${two.name}`));
+  throw new InputError(
+    `Cannot combine ${one.label} with ${two.label}: no composite algorithm is registered for the two`,
+    {
+      code: "composite.unregistered",
+      hint: `Registered: ${[...new Set(near.length > 0 ? near : pairs)].join(", ")}`,
+    },
+  );
+}
+
 /** Whether a key of `row` may sign with `scheme`. */
 export function allowsScheme(row: KeyRow, scheme: SchemeName): boolean {
   return row.schemes.includes(scheme);
 }
 
-/** The default scheme of a key row: the first one it lists. */
+/**
+ * The default scheme of a key row: the first one it lists.
+ * @throws {InputError} `scheme.none` for a key that does not sign (KEM); ask `row.kind` first.
+ */
 export function defaultScheme(row: KeyRow): SchemeRow {
-  return schemesByName.get(row.schemes[0]!)!;
+  const [name] = row.schemes;
+  if (name === undefined) throw cannotSign(row);
+  return schemesByName.get(name)!;
+}
+
+function cannotSign(row: KeyRow): InputError {
+  return new InputError(`Cannot sign with a key of type ${row.label}: it is for key establishment only`, {
+    code: "scheme.none",
+  });
 }
 
 /** What a profile's `signature:` may state. */
 export interface SchemeWish {
-  /** `ecdsa`, `pkcs1v15`, `rsassa-pss`, `ed25519`, `ed448`, … */
+  /** `ecdsa`, `pkcs1v15`, `rsassa-pss`, `ed25519`, `ed448`, `ml-dsa`, `slh-dsa`, `composite`. */
   scheme?: string;
   hash?: HashName;
   /** PSS salt length in bytes; must be the hash length. */
@@ -97,15 +148,26 @@ export interface SchemeWish {
  * @throws {InputError} when the key cannot sign so: profile and key disagree.
  */
 export function chooseScheme(row: KeyRow, wish: SchemeWish = {}): SchemeRow {
-  for (const name of row.schemes) {
-    const scheme = schemesByName.get(name)!;
-    if (wish.scheme !== undefined && wish.scheme !== scheme.profileScheme) continue;
-    if (wish.hash !== undefined && scheme.hash !== wish.hash) continue;
-    if (wish.saltBytes !== undefined && scheme.saltBytes !== wish.saltBytes) continue;
-    return scheme;
-  }
-  const asked = [wish.scheme, wish.hash, wish.saltBytes && `salt ${wish.saltBytes}`].filter(Boolean).join(" ");
-  throw new InputError(`Cannot sign with ${asked} using a key of type ${row.label}`, {
+  const scheme = row.schemes.map((name) => schemesByName.get(name)!).find((candidate) => fitsWish(candidate, wish));
+  if (scheme) return scheme;
+  throw mismatch(row, [wish.scheme, wish.hash, wish.saltBytes && `salt ${wish.saltBytes}`].filter(Boolean).join(" "));
+}
+
+/** Whether a scheme is what `wish` asks for. */
+export function fitsWish(scheme: SchemeRow, wish: SchemeWish): boolean {
+  return (wish.scheme === undefined || wish.scheme === scheme.profileScheme) &&
+    (wish.hash === undefined || wish.hash === scheme.hash) &&
+    (wish.saltBytes === undefined || wish.saltBytes === scheme.saltBytes);
+}
+
+/** Throws unless a key of `row` may sign with `scheme`. @throws {InputError} `scheme.mismatch`, `scheme.none`. */
+export function requireAllowed(row: KeyRow, scheme: SchemeRow): void {
+  if (!allowsScheme(row, scheme.name)) throw mismatch(row, scheme.label);
+}
+
+function mismatch(row: KeyRow, asked: string): InputError {
+  if (row.schemes.length === 0) return cannotSign(row);
+  return new InputError(`Cannot sign with ${asked} using a key of type ${row.label}`, {
     code: "scheme.mismatch",
     hint: `A key of type ${row.label} signs with: ${row.schemes.join(", ")}`,
   });

@@ -1,7 +1,7 @@
 /**
  * Object identifiers by name. The first name of a row is the one that is printed; further ones are read as well.
  * Sources: X.520 and RFC 4519 (attributes), RFC 5280 (extensions, purposes), RFC 5480/5758/8410/4055/8017 (algorithms),
- * RFC 8018 and RFC 7914 (key encryption), ETSI EN 319 412-5 (qualified certificates), RFC 2985 (request attributes).
+ * RFC 9881, RFC 9909, RFC 9935 and draft-ietf-lamps-pq-composite-sigs-19 (post-quantum), RFC 8018 and RFC 7914 (key encryption), ETSI EN 319 412-5 (qualified certificates), RFC 2985 (request attributes).
  */
 
 type OidRow = readonly [dotted: string, ...names: readonly [string, ...string[]]];
@@ -203,9 +203,30 @@ const ALGORITHMS: readonly OidRow[] = [
   ["2.16.840.1.101.3.4.3.29", "id-slh-dsa-shake-192f"],
   ["2.16.840.1.101.3.4.3.30", "id-slh-dsa-shake-256s"],
   ["2.16.840.1.101.3.4.3.31", "id-slh-dsa-shake-256f"],
+  ["2.16.840.1.101.3.4.3.32", "id-hash-ml-dsa-44-with-sha512"],
+  ["2.16.840.1.101.3.4.3.33", "id-hash-ml-dsa-65-with-sha512"],
+  ["2.16.840.1.101.3.4.3.34", "id-hash-ml-dsa-87-with-sha512"],
   ["2.16.840.1.101.3.4.4.1", "id-alg-ml-kem-512"],
   ["2.16.840.1.101.3.4.4.2", "id-alg-ml-kem-768"],
   ["2.16.840.1.101.3.4.4.3", "id-alg-ml-kem-1024"],
+  ["1.3.6.1.5.5.7.6.37", "id-MLDSA44-RSA2048-PSS-SHA256"],
+  ["1.3.6.1.5.5.7.6.38", "id-MLDSA44-RSA2048-PKCS15-SHA256"],
+  ["1.3.6.1.5.5.7.6.39", "id-MLDSA44-Ed25519-SHA512"],
+  ["1.3.6.1.5.5.7.6.40", "id-MLDSA44-ECDSA-P256-SHA256"],
+  ["1.3.6.1.5.5.7.6.41", "id-MLDSA65-RSA3072-PSS-SHA512"],
+  ["1.3.6.1.5.5.7.6.42", "id-MLDSA65-RSA3072-PKCS15-SHA512"],
+  ["1.3.6.1.5.5.7.6.43", "id-MLDSA65-RSA4096-PSS-SHA512"],
+  ["1.3.6.1.5.5.7.6.44", "id-MLDSA65-RSA4096-PKCS15-SHA512"],
+  ["1.3.6.1.5.5.7.6.45", "id-MLDSA65-ECDSA-P256-SHA512"],
+  ["1.3.6.1.5.5.7.6.46", "id-MLDSA65-ECDSA-P384-SHA512"],
+  ["1.3.6.1.5.5.7.6.47", "id-MLDSA65-ECDSA-brainpoolP256r1-SHA512"],
+  ["1.3.6.1.5.5.7.6.48", "id-MLDSA65-Ed25519-SHA512"],
+  ["1.3.6.1.5.5.7.6.49", "id-MLDSA87-ECDSA-P384-SHA512"],
+  ["1.3.6.1.5.5.7.6.50", "id-MLDSA87-ECDSA-brainpoolP384r1-SHA512"],
+  ["1.3.6.1.5.5.7.6.51", "id-MLDSA87-Ed448-SHAKE256"],
+  ["1.3.6.1.5.5.7.6.52", "id-MLDSA87-RSA3072-PSS-SHA512"],
+  ["1.3.6.1.5.5.7.6.53", "id-MLDSA87-RSA4096-PSS-SHA512"],
+  ["1.3.6.1.5.5.7.6.54", "id-MLDSA87-ECDSA-P521-SHA512"],
   ["1.2.840.113549.2.5", "md5"],
   ["1.3.14.3.2.26", "sha1"],
   ["2.16.840.1.101.3.4.2.4", "sha224"],

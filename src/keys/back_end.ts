@@ -1,34 +1,35 @@
 import type { KeyRow, SchemeRow } from "../alg/find.ts";
 import type { Family, KeyAlgorithm } from "../alg/registry.ts";
 import { type Bytes, concatBytes, plainBytes, wipe } from "../bytes.ts";
+import type { BackEnd } from "./back_end_types.ts";
 import { digest } from "./digest.ts";
 import { encodeEcdsaSignature } from "./ecdsa.ts";
 import { ecdsaCurve, edwardsCurve } from "./noble.ts";
-import { decodePkcs8, encodePkcs8, type PrivateKey } from "./private_key.ts";
+import { jointBackEnd } from "./joint_back_end.ts";
+import {
+  mlDsaNoble,
+  mlDsaWebCrypto,
+  mlKemNoble,
+  mlKemWebCrypto,
+  slhDsaNoble,
+  slhDsaWebCrypto,
+} from "./pqc_back_end.ts";
+import { decodePkcs8, encodePkcs8 } from "./private_key.ts";
 import { rsaParameters } from "./verify.ts";
-
-/** Makes a signature over a whole message. */
-export type SignFunction = (message: Bytes) => Promise<Bytes>;
-
-/** What one family does with secret material, in one library. */
-export interface BackEnd {
-  /** A new key pair. */
-  generate(row: KeyRow): Promise<PrivateKey>;
-  /** Public key of secret material; absent where the material itself holds it (RSA). Throws for material out of range. */
-  derive?(row: KeyRow, material: Bytes): Promise<Bytes>;
-  /** Prepares signing with one scheme. */
-  signer(key: PrivateKey, scheme: SchemeRow): Promise<SignFunction>;
-}
 
 const BACK_ENDS: Readonly<Record<Family, Readonly<Partial<Record<KeyAlgorithm["software"], BackEnd>>>>> = {
   ecdsa: { webcrypto: webCryptoBackEnd({ sign: ecdsaParameters, encode: encodeEcdsaSignature }), noble: ecdsaNoble() },
   eddsa: { webcrypto: webCryptoBackEnd({ sign: (row) => row.webcrypto! }), noble: edwardsNoble() },
   rsa: { webcrypto: rsaWebCrypto() },
+  "ml-dsa": { webcrypto: mlDsaWebCrypto(), noble: mlDsaNoble() },
+  "slh-dsa": { webcrypto: slhDsaWebCrypto(), noble: slhDsaNoble() },
+  "ml-kem": { webcrypto: mlKemWebCrypto(), noble: mlKemNoble() },
+  composite: { parts: jointBackEnd((row) => backEndOf(row)) },
 };
 
-/** The back end that the row names (measured, see the table). */
-export function backEndOf(row: KeyRow): BackEnd {
-  const backEnd = BACK_ENDS[row.family][row.software];
+/** The back end that the row names (measured, see the table), or another one of its family. */
+export function backEndOf(row: KeyRow, software: KeyAlgorithm["software"] = row.software): BackEnd {
+  const backEnd = BACK_ENDS[row.family][software];
   if (!backEnd) throw new Error(`Row "${row.name}" names a back end that its family lacks`);
   return backEnd;
 }

@@ -4,9 +4,10 @@
  * signatures). Public values only, so nothing here needs constant time.
  */
 
-/** y² = x³ - 3x + b over the prime p (SP 800-186 section 3.2.1). */
+/** y² = x³ + ax + b over the prime p (SP 800-186 section 3.2.1, RFC 5639 section 3). */
 interface WeierstrassCurve {
   readonly p: bigint;
+  readonly a: bigint;
   readonly b: bigint;
 }
 
@@ -14,15 +15,28 @@ interface WeierstrassCurve {
 const WEIERSTRASS: Readonly<Record<string, WeierstrassCurve>> = {
   "1.2.840.10045.3.1.7": {
     p: 2n ** 256n - 2n ** 224n + 2n ** 192n + 2n ** 96n - 1n,
+    a: -3n,
     b: 0x5ac635d8aa3a93e7b3ebbd55769886bc651d06b0cc53b0f63bce3c3e27d2604bn,
   },
   "1.3.132.0.34": {
     p: 2n ** 384n - 2n ** 128n - 2n ** 96n + 2n ** 32n - 1n,
+    a: -3n,
     b: 0xb3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aefn,
   },
   "1.3.132.0.35": {
     p: 2n ** 521n - 1n,
+    a: -3n,
     b: 0x051953eb9618e1c9a1f929a21a0b68540eea2da725b99b315f3b8b489918ef109e156193951ec7e937b1652c0bd3bb1bf073573df883d2c34f1ef451fd46b503f00n,
+  },
+  "1.3.36.3.3.2.8.1.1.7": {
+    p: 0xa9fb57dba1eea9bc3e660a909d838d726e3bf623d52620282013481d1f6e5377n,
+    a: 0x7d5a0975fc2c3057eef67530417affe7fb8055c126dc5c6ce94a4b44f330b5d9n,
+    b: 0x26dc5c6ce94a4b44f330b5d9bbd77cbf958416295cf7e1ce6bccdc18ff8c07b6n,
+  },
+  "1.3.36.3.3.2.8.1.1.11": {
+    p: 0x8cb91e82a3386d280f5d6f7e50e641df152f7109ed5456b412b1da197fb71123acd3a729901d1a71874700133107ec53n,
+    a: 0x7bc382c63d8c150c3c72080ace05afa0c2bea28e4fb22787139165efba91f90f8aa5814a503ad4eb04a8c7dd22ce2826n,
+    b: 0x04a8c7dd22ce28268b39b55416f0447c2fb77de107dcd2a62e880ea53eeb62d57cb4390295dbc9943ab78696fa504c11n,
   },
 };
 
@@ -33,8 +47,8 @@ export function isOnCurve(curveOid: string, point: Uint8Array): boolean {
   const half = (point.length - 1) / 2;
   const x = BigInt(`0x${point.subarray(1, 1 + half).toHex()}`);
   const y = BigInt(`0x${point.subarray(1 + half).toHex()}`);
-  const { p, b } = curve;
-  return x < p && y < p && (y * y - (x * x - 3n) * x - b) % p === 0n;
+  const { p, a, b } = curve;
+  return x < p && y < p && (y * y - (x * x + a) * x - b) % p === 0n;
 }
 
 /** An Edwards curve by the length of its encoded points in bytes. */

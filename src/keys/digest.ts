@@ -1,9 +1,24 @@
-import type { HashName } from "../alg/registry.ts";
+import type { HashName, PrehashName } from "../alg/registry.ts";
 import { type Bytes, encodeHex, plainBytes } from "../bytes.ts";
 
 /** Hash of `bytes` (FIPS 180-4). SHA-1 is here for formats that name it (OCSP, older key files), never for signatures. */
 export async function digest(hash: HashName | "SHA-1", bytes: Uint8Array): Promise<Bytes> {
   return new Uint8Array(await crypto.subtle.digest(hash, plainBytes(bytes)));
+}
+
+/** SHAKE256 of `bytes` (FIPS 202) with `length` bytes of output. */
+export async function shake256(bytes: Uint8Array, length: number): Promise<Bytes> {
+  // cSHAKE without names is SHAKE (SP 800-185 section 3.3)
+  const how = { name: "cSHAKE256", outputLength: length * 8 };
+  return new Uint8Array(await crypto.subtle.digest(how, plainBytes(bytes)));
+}
+
+/** Output of SHAKE256 as a pre-hash, in bytes. */
+const PREHASH_BYTES = 64;
+
+/** Hash of the message that composite schemes begin with. */
+export async function prehash(name: PrehashName, bytes: Uint8Array): Promise<Bytes> {
+  return name === "SHAKE256" ? await shake256(bytes, PREHASH_BYTES) : await digest(name, bytes);
 }
 
 /** SHA-256 of `bytes` in lower-case hex. */

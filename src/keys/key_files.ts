@@ -3,7 +3,7 @@ import { InputError } from "../errors.ts";
 import { fileError, readFileBytes } from "../files.ts";
 import { findPrivateKey, mayHoldPrivateKey } from "./container.ts";
 import { checkEncrypted } from "./pbes2.ts";
-import { decodePrivateKey, type Passphrase } from "./pkcs8.ts";
+import { decodePrivateKey, type Passphrase, type PrivateKeyFile } from "./pkcs8.ts";
 import { encodeSpki, spkiFingerprint } from "./spki.ts";
 import type { KeyInfo } from "./types.ts";
 
@@ -33,7 +33,8 @@ export async function describeKeyFile(path: string, file: Uint8Array, passphrase
       checkEncrypted(container.der);
       return { ref, description: "encrypted", attributes };
     }
-    return { ref, ...await describeKey(file, passphrase), attributes };
+    const { form, ...facts } = await describeKey(file, passphrase);
+    return { ref, ...facts, attributes: form ? { ...attributes, form } : attributes };
   } catch (error) {
     throw inFile(path, error);
   }
@@ -42,12 +43,13 @@ export async function describeKeyFile(path: string, file: Uint8Array, passphrase
 async function describeKey(
   file: Uint8Array,
   passphrase: Passphrase | undefined,
-): Promise<Pick<KeyInfo, "algorithm" | "description" | "spki" | "spkiSha256">> {
+): Promise<Pick<KeyInfo, "algorithm" | "description" | "spki" | "spkiSha256"> & Pick<PrivateKeyFile, "form">> {
   try {
-    const { key } = await decodePrivateKey(file, passphrase);
+    const { key, form } = await decodePrivateKey(file, passphrase);
     wipe(key.material);
     const spki: Bytes = encodeSpki(key.row, key.publicKey);
-    return { algorithm: key.row, description: key.row.label, spki, spkiSha256: await spkiFingerprint(spki) };
+    const facts = { algorithm: key.row, description: key.row.label, spki, spkiSha256: await spkiFingerprint(spki) };
+    return form ? { ...facts, form } : facts;
   } catch (error) {
     if (!(error instanceof InputError) || error.code !== "algorithm.unsupported") throw error;
     return { description: error.object ?? "unknown algorithm" };

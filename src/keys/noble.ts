@@ -5,19 +5,19 @@ import type { KeyRow } from "../alg/find.ts";
  * pay for it.
  */
 
-type Nist = typeof import("@noble/curves/nist.js");
-
 /** ECDSA over one curve. */
-export type EcdsaCurve = Nist["p256"];
+export type EcdsaCurve = typeof import("@noble/curves/nist.js")["p256"];
 
 /** EdDSA over one curve. */
 export type EdwardsCurve = typeof import("@noble/curves/ed448.js")["ed448"];
 
 /** By namedCurve OID. */
-const ECDSA_CURVES: Readonly<Record<string, (nist: Nist) => EcdsaCurve>> = {
-  "1.2.840.10045.3.1.7": (nist) => nist.p256,
-  "1.3.132.0.34": (nist) => nist.p384,
-  "1.3.132.0.35": (nist) => nist.p521,
+const ECDSA_CURVES: Readonly<Record<string, () => Promise<EcdsaCurve>>> = {
+  "1.2.840.10045.3.1.7": async () => (await import("@noble/curves/nist.js")).p256,
+  "1.3.132.0.34": async () => (await import("@noble/curves/nist.js")).p384,
+  "1.3.132.0.35": async () => (await import("@noble/curves/nist.js")).p521,
+  "1.3.36.3.3.2.8.1.1.7": async () => (await import("@noble/curves/misc.js")).brainpoolP256r1,
+  "1.3.36.3.3.2.8.1.1.11": async () => (await import("@noble/curves/misc.js")).brainpoolP384r1,
 };
 
 /** By algorithm OID. */
@@ -27,11 +27,11 @@ const EDWARDS_CURVES: Readonly<Record<string, () => Promise<EdwardsCurve>>> = {
 };
 
 /** Curve of an EC row. */
-export async function ecdsaCurve(row: KeyRow): Promise<EcdsaCurve> {
+export function ecdsaCurve(row: KeyRow): Promise<EcdsaCurve> {
   const { parameters } = row.spki;
-  const pick = typeof parameters === "string" ? undefined : ECDSA_CURVES[parameters.curve];
-  if (!pick) throw new Error(`Row "${row.name}" has no curve here`);
-  return pick(await import("@noble/curves/nist.js"));
+  const load = typeof parameters === "string" ? undefined : ECDSA_CURVES[parameters.curve];
+  if (!load) throw new Error(`Row "${row.name}" has no curve here`);
+  return load();
 }
 
 /** Curve of an EdDSA row. */

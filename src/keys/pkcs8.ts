@@ -1,3 +1,4 @@
+import type { KeyRow } from "../alg/find.ts";
 import { oid, readDer } from "../asn1/der.ts";
 import { OID_EC_PUBLIC_KEY, OID_RSA_ENCRYPTION } from "../asn1/oid.ts";
 import { type Bytes, encodePem, equalBytes, Secret, wipe } from "../bytes.ts";
@@ -11,7 +12,9 @@ import {
   decodePkcs8,
   decodeSec1,
   encodePkcs8,
+  formOf,
   invalid,
+  type KeyForm,
   type PrivateKey,
   unsupported,
 } from "./private_key.ts";
@@ -52,6 +55,8 @@ export interface PrivateKeyFile {
   readonly key: PrivateKey;
   readonly format: KeyFormat;
   readonly encoding: "PEM" | "DER";
+  /** What the file has of a key that can be expanded from a seed; undefined for keys of one form. */
+  readonly form?: KeyForm;
 }
 
 /**
@@ -63,7 +68,9 @@ export async function decodePrivateKey(file: Uint8Array, passphrase?: Passphrase
   const container = findPrivateKey(file);
   const decoded = await decodeContainer(container, passphrase);
   try {
-    return { key: await complete(decoded), format: container.format, encoding: container.encoding };
+    const key = await complete(decoded);
+    const form = decoded.expanded ? "both" : formOf(key);
+    return { key, format: container.format, encoding: container.encoding, ...(form ? { form } : {}) };
   } catch (error) {
     wipe(decoded.material);
     throw error;
@@ -108,9 +115,17 @@ function decodeSec1File(der: Bytes): DecodedPrivateKey {
   return decodeMaterial({ oid: OID_EC_PUBLIC_KEY, parameters: oid(curve) }, der);
 }
 
+/** A seed and an expanded key side by side must be the same key (RFC 9881 section 8.2, RFC 9935 section 8). */
+function requireSame(row: KeyRow, { fromSeed, inFile }: { fromSeed: Bytes; inFile: Bytes }): void {
+  const isSame = equalBytes(fromSeed, inFile);
+  wipe(fromSeed);
+  wipe(inFile);
+  if (!isSame) throw invalid(row.label, "its seed and its expanded key are two different keys");
+}
+
 /** Derives the public key and compares it with the one that the file carried. */
-async function complete({ row, material, publicKey: stated }: DecodedPrivateKey): Promise<PrivateKey> {
-  const { derive } = backEndOf(row);
+async function complete({ row, material, expanded, publicKey: stated }: DecodedPrivateKey): Promise<PrivateKey> {
+  const { derive, expand } = backEndOf(row);
   if (!derive) return { row, material, publicKey: stated! };
   let publicKey: Bytes;
   try {
@@ -119,6 +134,7 @@ async function complete({ row, material, publicKey: stated }: DecodedPrivateKey)
     if (cause instanceof QpkiError) throw cause;
     throw invalid(row.label, "the secret is out of range");
   }
+  if (expanded) requireSame(row, { fromSeed: await expand!(row, material), inFile: expanded });
   if (stated && !equalBytes(stated, publicKey)) {
     throw new InputError(
       `Cannot read the ${row.label} private key: the public key in the file belongs to another key`,

@@ -134,8 +134,8 @@ Deno.test("secrets out of range and foreign keys are told apart", async () => {
     ["seed too short", pkcs8(findKeyRow("ed448"), octetString(new Uint8Array(32))), "key.invalid"],
     ["raw seed", pkcs8(findKeyRow("ed25519"), new Uint8Array(32)), "der.invalid"],
     [
-      "ML-KEM",
-      sequence(integer(0), sequence(oid("2.16.840.1.101.3.4.4.2")), octetString(small)),
+      "X25519",
+      sequence(integer(0), sequence(oid("1.3.101.110")), octetString(small)),
       "algorithm.unsupported",
     ],
     ["secp256k1", sequence(integer(1), octetString(small), explicit(0, oid("1.3.132.0.10"))), "algorithm.unsupported"],

@@ -1,4 +1,4 @@
-import type { KeyRow } from "../alg/find.ts";
+import { type KeyRow, partsOf } from "../alg/find.ts";
 import type { Family } from "../alg/registry.ts";
 import {
   bitString,
@@ -7,6 +7,7 @@ import {
   explicit,
   integer,
   octetString,
+  oid,
   readBitOctets,
   readDer,
   readInteger,
@@ -15,9 +16,16 @@ import {
   readSmallInteger,
   sequence,
 } from "../asn1/der.ts";
-import { type Bytes, equalBytes, wipe } from "../bytes.ts";
-import { InputError } from "../errors.ts";
+import { type Bytes, concatBytes, equalBytes, wipe } from "../bytes.ts";
 import { leftPad } from "./ecdsa.ts";
+import { RAW_KEYS, SEEDED_KEYS } from "./pqc_private_key.ts";
+import {
+  type DecodedPrivateKey,
+  type EncodableKey,
+  invalid,
+  type PrivateKeyCodec,
+  unsupported,
+} from "./private_key_codec.ts";
 import {
   type AlgorithmParts,
   decodeAlgorithm,
@@ -26,26 +34,13 @@ import {
   rowsOfAlgorithm,
 } from "./spki.ts";
 
-/** A private key taken out of its file. */
-export interface PrivateKey {
-  readonly row: KeyRow;
-  /** The secret in the family's bare form: scalar, seed, RSAPrivateKey DER. Its own buffer, so that it can be wiped. */
-  readonly material: Bytes;
-  /** Content of the SubjectPublicKeyInfo's BIT STRING. */
-  readonly publicKey: Bytes;
-}
+export { formOf, invalid, type KeyForm, unsupported } from "./private_key_codec.ts";
+export type { DecodedPrivateKey, PrivateKey, PrivateKeyCodec } from "./private_key_codec.ts";
 
-/** What the privateKey field of PKCS#8 yields; `publicKey` where the field carries or implies it. */
-export interface DecodedPrivateKey {
-  readonly row: KeyRow;
-  readonly material: Bytes;
-  readonly publicKey?: Bytes;
-}
+/** PKCS#8 of every family (RFC 5958), one entry a family in {@link PRIVATE_KEYS}. */
 
 /** PKCS#8, plain DER (OneAsymmetricKey version 1, RFC 5958); the caller wipes it. */
-export function encodePkcs8(
-  key: { readonly row: KeyRow; readonly material: Bytes; readonly publicKey?: Bytes },
-): Bytes {
+export function encodePkcs8(key: EncodableKey): Bytes {
   const content = PRIVATE_KEYS[key.row.family].encode(key);
   const der = sequence(integer(0), encodeKeyAlgorithm(key.row), octetString(content));
   wipe(content);
@@ -84,29 +79,84 @@ export function decodeMaterial(algorithm: AlgorithmParts, content: Bytes): Decod
   return PRIVATE_KEYS[rows[0].family].decode(rows, content);
 }
 
-/** How one family writes the privateKey OCTET STRING of PKCS#8 (RFC 5958). */
-export interface PrivateKeyCodec {
-  /** Content of the OCTET STRING; the caller wipes it. `publicKey` is put in where the format has a place and it is given. */
-  encode(key: { readonly row: KeyRow; readonly material: Bytes; readonly publicKey?: Bytes }): Bytes;
-  /**
-   * Reads the content. `rows` are those whose algorithm identifier the key has.
-   * @throws {InputError} `der.invalid`, `key.invalid`, or `algorithm.unsupported` when no row fits.
-   */
-  decode(rows: readonly KeyRow[], content: Bytes): DecodedPrivateKey;
-}
-
 /** The one table of private key encodings. */
 export const PRIVATE_KEYS: Readonly<Record<Family, PrivateKeyCodec>> = {
-  ecdsa: { encode: encodeEc, decode: decodeEc },
-  eddsa: { encode: encodeEdwards, decode: decodeEdwards },
-  rsa: { encode: (key) => key.material.slice(), decode: decodeRsa },
+  ecdsa: {
+    encode: encodeEc,
+    decode: decodeEc,
+    part: { encode: encodeNamedEc, decode: (row, content) => decodeEc([row], content) },
+  },
+  eddsa: {
+    encode: encodeEdwards,
+    decode: decodeEdwards,
+    part: { encode: bareMaterial, decode: decodeBareEdwards },
+  },
+  rsa: { encode: bareMaterial, decode: decodeRsa },
+  "ml-dsa": SEEDED_KEYS,
+  "slh-dsa": RAW_KEYS,
+  "ml-kem": SEEDED_KEYS,
+  composite: { encode: bareMaterial, decode: ([row], content) => decodeComposite(row!, content) },
 };
 
+function bareMaterial({ material }: EncodableKey): Bytes {
+  return material.slice();
+}
+
+/**
+ * A composite private key (draft-ietf-lamps-pq-composite-sigs-19 section 4.2): ML-DSA seed, then the classical key in its
+ * own form. The material is that, written anew, so that one key has one form whatever the file had.
+ */
+function decodeComposite(row: KeyRow, content: Bytes): DecodedPrivateKey {
+  const { pqc, classical } = splitCompositeMaterial(row, content);
+  try {
+    return { row, material: joinCompositeMaterial(row, { pqc: pqc.material, classical: classical.material }) };
+  } finally {
+    wipe(pqc.material);
+    wipe(classical.material);
+  }
+}
+
+/** Both private keys inside a composite one; the caller wipes them. @throws {InputError} `key.invalid`, `der.invalid`. */
+export function splitCompositeMaterial(
+  row: KeyRow,
+  content: Bytes,
+): { readonly pqc: DecodedPrivateKey; readonly classical: DecodedPrivateKey } {
+  const { pqc, classical } = partsOf(row)!;
+  const seedBytes = pqc.seedBytes!;
+  if (content.length <= seedBytes) throw invalid(row.label, `${content.length} bytes are too few for both keys`);
+  const rest = content.subarray(seedBytes);
+  const { part, decode } = PRIVATE_KEYS[classical.family];
+  return {
+    classical: part ? part.decode(classical, rest) : decode([classical], rest),
+    pqc: { row: pqc, material: content.slice(0, seedBytes) },
+  };
+}
+
+/** Material of a composite key from that of its parts, the ML-DSA one in seed form; the caller wipes all. */
+export function joinCompositeMaterial(
+  row: KeyRow,
+  parts: { readonly pqc: Uint8Array; readonly classical: Bytes },
+): Bytes {
+  const { pqc, classical } = partsOf(row)!;
+  if (parts.pqc.length !== pqc.seedBytes) throw invalid(row.label, `its ${pqc.label} part has no seed`);
+  const codec = PRIVATE_KEYS[classical.family];
+  const second = (codec.part ?? codec).encode({ row: classical, material: parts.classical });
+  const joined = concatBytes(parts.pqc, second);
+  wipe(second);
+  return joined;
+}
+
 /** ECPrivateKey (RFC 5915) as OpenSSL writes it inside PKCS#8: no parameters, with the public key. */
-function encodeEc({ row, material, publicKey }: { row: KeyRow; material: Bytes; publicKey?: Bytes }): Bytes {
+function encodeEc({ row, material, publicKey }: EncodableKey): Bytes {
   const parts = [integer(1), octetString(leftPad(material, row.scalarBytes))];
   if (publicKey) parts.push(explicit(1, bitString(publicKey)));
   return sequence(...parts);
+}
+
+/** As {@link encodeEc}, with the curve's name and without the public key. */
+function encodeNamedEc({ row, material }: EncodableKey): Bytes {
+  const curve = explicit(0, oid(curveOf(row)!));
+  return sequence(integer(1), octetString(leftPad(material, row.scalarBytes)), curve);
 }
 
 function decodeEc(rows: readonly KeyRow[], content: Bytes): DecodedPrivateKey {
@@ -153,8 +203,10 @@ function encodeEdwards({ material }: { material: Bytes }): Bytes {
 }
 
 function decodeEdwards(rows: readonly KeyRow[], content: Bytes): DecodedPrivateKey {
-  const row = rows[0]!;
-  const seed = readOctetString(readDer(content), "CurvePrivateKey");
+  return decodeBareEdwards(rows[0]!, readOctetString(readDer(content), "CurvePrivateKey"));
+}
+
+function decodeBareEdwards(row: KeyRow, seed: Bytes): DecodedPrivateKey {
   if (seed.length !== row.scalarBytes) {
     throw invalid(row.label, `${seed.length} bytes instead of ${row.scalarBytes}`);
   }
@@ -188,17 +240,4 @@ function positive(fields: DerFields, name: string): bigint {
   const value = readInteger(fields.next(name), name);
   if (value <= 0n) throw invalid("RSA", `${name} is not positive`);
   return value;
-}
-
-/** The error for a private key that cannot be one. */
-export function invalid(label: string, reason: string): InputError {
-  return new InputError(`Cannot read the ${label} private key: ${reason}`, { code: "key.invalid" });
-}
-
-/** The error for a private key without a row; `object` carries the algorithm in words. */
-export function unsupported(description: string): InputError {
-  return new InputError(`Cannot read the private key: algorithm ${description} is not supported`, {
-    code: "algorithm.unsupported",
-    object: description,
-  });
 }

@@ -1,14 +1,25 @@
-import { allowsScheme, chooseScheme, defaultScheme, type KeyRow, type SchemeRow } from "../alg/find.ts";
-import { type Bytes, plainBytes, type Secret, wipe } from "../bytes.ts";
+import { type KeyRow, requireAllowed, type SchemeRow } from "../alg/find.ts";
+import { type Bytes, encodeHex, plainBytes, type Secret, wipe } from "../bytes.ts";
 import { InputError, OperationError } from "../errors.ts";
 import { existsError, fileError, pathExists, readFileBytes, syncFolder, writeFileDurably } from "../files.ts";
-import { backEndOf, type SignFunction } from "./back_end.ts";
+import { backEndOf } from "./back_end.ts";
+import type { SignFunction } from "./back_end_types.ts";
+import { proveKey, requireCiphertext } from "./kem.ts";
 import { describeKeyFile, inFile, listKeyFiles } from "./key_files.ts";
 import { decodePrivateKey, type EncodeOptions, encodePrivateKey, type Passphrase } from "./pkcs8.ts";
-import type { PrivateKey } from "./private_key.ts";
+import { formOf, type KeyForm, type PrivateKey } from "./private_key.ts";
 import { encodeSpki } from "./spki.ts";
-import type { Key, KeyInfo, KeyProvider, KeyRef, PassphraseSource, Signer, SoftwareKeyRef } from "./types.ts";
-import { proveSigner } from "./verify.ts";
+import type {
+  Key,
+  KeyInfo,
+  KeyProvider,
+  KeyRef,
+  PassphraseSource,
+  Signer,
+  SignerOptions,
+  SoftwareKeyRef,
+} from "./types.ts";
+import { requireContext } from "./verify.ts";
 
 /** Private keys in files. */
 
@@ -29,28 +40,48 @@ export class SoftwareKey implements Key, Disposable {
     this.#key = key;
   }
 
-  /** @throws {InputError} `scheme.mismatch` when the key's row does not allow the scheme. */
-  signer(scheme: SchemeRow): Signer {
-    refuseScheme(this.algorithm, scheme);
+  /** Whether its file has the seed or, where no seed is known, the expanded key; undefined where there is one form only. */
+  get form(): KeyForm | undefined {
+    return formOf(this.#key);
+  }
+
+  /** @throws {InputError} `scheme.mismatch`, `scheme.none`, `context.invalid`: see `Key`. */
+  signer(scheme: SchemeRow, { context }: SignerOptions = {}): Signer {
+    requireAllowed(this.algorithm, scheme);
+    requireContext(scheme, context);
     return {
       algorithm: this.algorithm,
       scheme,
       spki: this.spki,
       sign: async (message) => {
-        const sign = await this.#prepare(scheme);
+        const sign = await this.#prepare(scheme, context);
         return await sign(plainBytes(message));
       },
     };
   }
 
-  #prepare(scheme: SchemeRow): Promise<SignFunction> {
+  #prepare(scheme: SchemeRow, context: Uint8Array = new Uint8Array()): Promise<SignFunction> {
     if (this.#closed) throw new OperationError("Cannot sign: the key has been closed", { code: "key.closed" });
-    let prepared = this.#prepared.get(scheme.name);
+    const name = `${scheme.name} ${encodeHex(context)}`;
+    let prepared = this.#prepared.get(name);
     if (!prepared) {
-      prepared = backEndOf(this.algorithm).signer(this.#key, scheme);
-      this.#prepared.set(scheme.name, prepared);
+      prepared = backEndOf(this.algorithm).signer!(this.#key, scheme, context.length > 0 ? { context } : {});
+      this.#prepared.set(name, prepared);
     }
     return prepared;
+  }
+
+  /** Shared secret of a ciphertext, for a KEM. @throws {InputError} `ciphertext.invalid`, `algorithm.unsupported`. */
+  async decapsulate(ciphertext: Uint8Array): Promise<Bytes> {
+    if (this.#closed) throw new OperationError("Cannot decapsulate: the key has been closed", { code: "key.closed" });
+    const { decapsulate } = backEndOf(this.algorithm);
+    if (!decapsulate) {
+      throw new InputError(`Cannot decapsulate with a key of type ${this.algorithm.label}: it is for signatures`, {
+        code: "algorithm.unsupported",
+      });
+    }
+    requireCiphertext(this.algorithm, ciphertext);
+    return await decapsulate(this.#key, plainBytes(ciphertext));
   }
 
   /** The key file as PEM: PKCS#8, encrypted when a passphrase is given. */
@@ -66,27 +97,20 @@ export class SoftwareKey implements Key, Disposable {
 
   [Symbol.dispose](): void {
     this.#closed = true;
+    for (const prepared of this.#prepared.values()) prepared.then((sign) => sign.wipe?.(), () => {});
     this.#prepared.clear();
     wipe(this.#key.material);
   }
 }
 
-function refuseScheme(row: KeyRow, scheme: SchemeRow): void {
-  if (!allowsScheme(row, scheme.name)) chooseScheme(row, { scheme: scheme.profileScheme, ...hashOf(scheme) });
-}
-
-function hashOf({ hash }: SchemeRow): { hash?: NonNullable<SchemeRow["hash"]> } {
-  return hash === null ? {} : { hash };
-}
-
 /**
- * A new key pair in memory, proved by a signature. `path` is where the caller is going to store it.
+ * A new key pair in memory, proved by a signature or, for a KEM, an encapsulation. `path` is where the caller is going to store it.
  * @throws {OperationError} `key.proof_failed`.
  */
 export async function generateSoftwareKey(row: KeyRow, path = ""): Promise<SoftwareKey> {
   const key = new SoftwareKey(await backEndOf(row).generate(row), path);
   try {
-    await proveSigner(key.signer(defaultScheme(row)));
+    await proveKey(key);
     return key;
   } catch (error) {
     key[Symbol.dispose]();
@@ -139,7 +163,7 @@ class SoftwareProvider implements KeyProvider {
 
   async prepare(row: KeyRow, ref: KeyRef, scheme?: SchemeRow): Promise<void> {
     const path = this.#resolve(softwareRef(ref).path);
-    if (scheme) refuseScheme(row, scheme);
+    if (scheme) requireAllowed(row, scheme);
     if (await pathExists(path)) throw existsError(path);
     try {
       await Deno.stat(folderOf(path));

@@ -1,4 +1,4 @@
-import { type KeyRow, keyRowsBySpkiOid } from "../alg/find.ts";
+import { type KeyRow, keyRowsBySpkiOid, partsOf } from "../alg/find.ts";
 import type { Family } from "../alg/registry.ts";
 import {
   bitString,
@@ -63,7 +63,8 @@ export function decodeAlgorithm(der: Uint8Array): AlgorithmParts {
 
 /**
  * Reads a SubjectPublicKeyInfo and checks its key: an EC point must be uncompressed and on its curve, an EdDSA key
- * canonical and not of low order, an RSA modulus and exponent odd.
+ * canonical and not of low order, an RSA modulus and exponent odd, ML-KEM coefficients reduced, each part of a composite
+ * key a key itself.
  * @throws {InputError} `der.invalid`, or `key.invalid` for a key that cannot be one.
  */
 export function describeSpki(der: Uint8Array): SpkiInfo {
@@ -115,7 +116,49 @@ const PUBLIC_KEYS: Readonly<Record<Family, PublicKeyCodec>> = {
   ecdsa: { matches: () => true, fault: ecFault },
   eddsa: { matches: () => true, fault: edwardsFault },
   rsa: { matches: (row, publicKey) => rsaFacts(publicKey).modulusBits === row.modulusBits, fault: () => undefined },
+  "ml-dsa": { matches: () => true, fault: lengthFault },
+  "slh-dsa": { matches: () => true, fault: lengthFault },
+  "ml-kem": { matches: () => true, fault: kemFault },
+  composite: { matches: () => true, fault: compositeFault },
 };
+
+function lengthFault(row: KeyRow, publicKey: Uint8Array): string | undefined {
+  return publicKey.length === row.publicKeyBytes
+    ? undefined
+    : `${publicKey.length} bytes instead of ${row.publicKeyBytes}`;
+}
+
+/** Bytes of ρ at the end of an ML-KEM key; before it stand numbers of 12 bits. */
+const KEM_SEED_BYTES = 32;
+/** The modulus q of FIPS 203. */
+const KEM_MODULUS = 3329;
+
+/** Length and modulus check of FIPS 203 section 7.2. */
+function kemFault(row: KeyRow, publicKey: Uint8Array): string | undefined {
+  const wrong = lengthFault(row, publicKey);
+  if (wrong) return wrong;
+  for (let at = 0; at < publicKey.length - KEM_SEED_BYTES; at += 3) {
+    const [a, b, c] = [publicKey[at]!, publicKey[at + 1]!, publicKey[at + 2]!];
+    const isReduced = (a | (b & 15) << 8) < KEM_MODULUS && (b >> 4 | c << 4) < KEM_MODULUS;
+    if (!isReduced) return "a coefficient is not below the modulus";
+  }
+  return undefined;
+}
+
+/** Each part must be a key of its own row. */
+function compositeFault(row: KeyRow, publicKey: Uint8Array): string | undefined {
+  const { pqc, classical } = partsOf(row)!;
+  if (publicKey.length <= pqc.publicKeyBytes) return `${publicKey.length} bytes are too few for both keys`;
+  const rest = publicKey.subarray(pqc.publicKeyBytes);
+  const codec = PUBLIC_KEYS[classical.family];
+  try {
+    const fault = codec.matches(classical, rest) ? codec.fault(classical, rest) : "another size";
+    return fault && `its ${classical.label} part: ${fault}`;
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return `its ${classical.label} part: ${error.message}`;
+  }
+}
 
 function ecFault(row: KeyRow, publicKey: Uint8Array): string | undefined {
   if (publicKey[0] === 2 || publicKey[0] === 3) return "the point is compressed, which is not supported";

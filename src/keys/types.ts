@@ -36,6 +36,15 @@ export interface Pkcs11KeyRef {
 /** Where a key is. A tagged union: no field belongs to two kinds. */
 export type KeyRef = SoftwareKeyRef | Pkcs11KeyRef;
 
+/** How a {@link Signer} signs besides its scheme. */
+export interface SignerOptions {
+  /**
+   * Context string of ML-DSA (FIPS 204 section 5.2), application context of composite schemes; at most the scheme's
+   * `contextBytes`. Certificates, CRLs and requests have none.
+   */
+  readonly context?: Uint8Array;
+}
+
 /** A private key that is open for use. */
 export interface Key {
   readonly algorithm: KeyRow;
@@ -45,10 +54,16 @@ export interface Key {
   readonly ref: KeyRef;
   /**
    * A signer with one scheme of this key. The scheme comes from the profile.
-   * @throws {InputError} `scheme.mismatch` when the key's row does not allow the scheme.
+   * @throws {InputError} `scheme.mismatch` when the key's row does not allow the scheme, `scheme.none` when it signs
+   * nothing (KEM), `context.invalid` when the scheme takes no such context.
    * @throws {TokenError} `mechanism.absent` when the token lacks the scheme's mechanism.
    */
-  signer(scheme: SchemeRow): Signer;
+  signer(scheme: SchemeRow, options?: SignerOptions): Signer;
+  /**
+   * Shared secret of a ciphertext; only keys of kind `kem` have it.
+   * @throws {InputError} `ciphertext.invalid` when it has the wrong length. A wrong one of the right length gives another secret.
+   */
+  decapsulate?(ciphertext: Uint8Array): Promise<Bytes>;
 }
 
 /** One key in a listing. */
@@ -86,7 +101,7 @@ export interface KeyProvider extends AsyncDisposable {
    */
   prepare(row: KeyRow, ref: KeyRef, scheme?: SchemeRow): Promise<void>;
   /**
-   * Makes a key pair, durable when it returns and proved by a signature. Refuses a taken label, id or path before
+   * Makes a key pair, durable when it returns and proved by a signature (a KEM by an encapsulation). Refuses a taken label, id or path before
    * generation; leaves nothing behind on failure.
    */
   generate(row: KeyRow, ref: KeyRef): Promise<Key>;

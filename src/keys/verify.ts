@@ -2,10 +2,14 @@ import { allowsScheme, type KeyRow, type SchemeRow } from "../alg/find.ts";
 import type { Family } from "../alg/registry.ts";
 import { type Bytes, plainBytes, randomBytes } from "../bytes.ts";
 import { InputError, OperationError } from "../errors.ts";
+import { digest } from "./digest.ts";
 import { decodeEcdsaSignature } from "./ecdsa.ts";
-import { edwardsCurve } from "./noble.ts";
+import { compositeMessage, labelOf, partSchemes, splitPublicKey, splitSignature } from "./joint.ts";
+import { ecdsaCurve, edwardsCurve } from "./noble.ts";
+import { mlDsaOf, slhDsaOf } from "./pqc_noble.ts";
 import { describeSpki, encodeSpki } from "./spki.ts";
-import type { Signer } from "./types.ts";
+import { modernSubtle } from "./subtle.ts";
+import type { Signer, SignerOptions } from "./types.ts";
 
 /**
  * Verification in software, for every key wherever it lives. WebCrypto does the work where it can: it runs beside the
@@ -20,6 +24,8 @@ export interface SignatureToVerify {
   readonly message: Uint8Array;
   /** As X.509 carries it: DER for ECDSA, raw otherwise. */
   readonly signature: Uint8Array;
+  /** Context that the signer used, for schemes that take one. */
+  readonly context?: Uint8Array;
 }
 
 /** Checks signatures of one key with one scheme; never throws. */
@@ -27,10 +33,13 @@ export type Verifier = (message: Uint8Array, signature: Uint8Array) => Promise<b
 
 /**
  * Whether the signature is good. A wrong, malformed or foreign signature, and a scheme the key does not do, are false.
- * @throws {InputError} `algorithm.unsupported` when the key has no row; `der.invalid`, `key.invalid` when it is no key.
+ * @throws {InputError} `algorithm.unsupported` when the key has no row; `der.invalid`, `key.invalid` when it is no key;
+ * `context.invalid` when the scheme takes no such context.
  */
-export async function verifySignature({ spki, scheme, message, signature }: SignatureToVerify): Promise<boolean> {
-  const verifier = await verifierFor(spki, scheme);
+export async function verifySignature(
+  { spki, scheme, message, signature, context }: SignatureToVerify,
+): Promise<boolean> {
+  const verifier = await verifierFor(spki, scheme, context ? { context } : {});
   return await verifier(message, signature);
 }
 
@@ -38,7 +47,12 @@ export async function verifySignature({ spki, scheme, message, signature }: Sign
  * A verifier for many signatures of one key.
  * @throws {InputError} as {@link verifySignature}.
  */
-export async function verifierFor(spki: Uint8Array, scheme: SchemeRow): Promise<Verifier> {
+export async function verifierFor(
+  spki: Uint8Array,
+  scheme: SchemeRow,
+  options: SignerOptions = {},
+): Promise<Verifier> {
+  requireContext(scheme, options.context);
   const { row, description, publicKey } = describeSpki(spki);
   if (!row) {
     throw new InputError(`Cannot verify with a key of type ${description}: not supported`, {
@@ -46,7 +60,8 @@ export async function verifierFor(spki: Uint8Array, scheme: SchemeRow): Promise<
     });
   }
   if (!allowsScheme(row, scheme.name)) return refuse;
-  const check = await BACK_ENDS[row.family]({ row, scheme, spki: encodeSpki(row, publicKey), publicKey });
+  const key = { row, scheme, spki: encodeSpki(row, publicKey), publicKey };
+  const check = await BACK_ENDS[row.family](options.context?.length ? { ...key, context: options.context } : key);
   return async (message, signature) => {
     try {
       return await check(plainBytes(message), plainBytes(signature));
@@ -81,6 +96,8 @@ interface VerificationKey {
   /** Encoded anew, so that what was lenient on input (a missing NULL) does not reach the library. */
   readonly spki: Bytes;
   readonly publicKey: Bytes;
+  /** Absent rather than empty. */
+  readonly context?: Uint8Array;
 }
 
 type Check = (message: Bytes, signature: Bytes) => Promise<boolean> | boolean;
@@ -89,14 +106,28 @@ const BACK_ENDS: Readonly<Record<Family, (key: VerificationKey) => Promise<Check
   ecdsa: ecdsaCheck,
   eddsa: edwardsCheck,
   rsa: rsaCheck,
+  "ml-dsa": mlDsaCheck,
+  "slh-dsa": slhDsaCheck,
+  "ml-kem": () => Promise.resolve(() => false),
+  composite: compositeCheck,
 };
 
-async function ecdsaCheck({ row, scheme, spki }: VerificationKey): Promise<Check> {
+async function ecdsaCheck({ row, scheme, spki, publicKey }: VerificationKey): Promise<Check> {
+  if (!row.webcrypto) return await ecdsaNobleCheck(row, scheme, publicKey);
   const key = await crypto.subtle.importKey("spki", spki, row.webcrypto!, false, ["verify"]);
   const how = { name: row.webcrypto!.name, hash: scheme.hash! };
   return (message, signature) => {
     const raw = decodeEcdsaSignature(signature, row.scalarBytes);
     return raw !== undefined && crypto.subtle.verify(how, key, raw, message);
+  };
+}
+
+async function ecdsaNobleCheck(row: KeyRow, scheme: SchemeRow, publicKey: Bytes): Promise<Check> {
+  const curve = await ecdsaCurve(row);
+  const how = { prehash: false, lowS: false };
+  return async (message, signature) => {
+    const raw = decodeEcdsaSignature(signature, row.scalarBytes);
+    return raw !== undefined && curve.verify(raw, await digest(scheme.hash!, message), publicKey, how);
   };
 }
 
@@ -114,6 +145,46 @@ async function rsaCheck({ row, scheme, spki }: VerificationKey): Promise<Check> 
   const key = await crypto.subtle.importKey("spki", spki, how, false, ["verify"]);
   return (message, signature) =>
     signature.length * 8 === row.modulusBits && crypto.subtle.verify(how, key, signature, message);
+}
+
+async function mlDsaCheck({ row, publicKey, context }: VerificationKey): Promise<Check> {
+  if (!context) return await nativeCheck(row, publicKey);
+  const library = await mlDsaOf(row);
+  return (message, signature) => library.verify(signature, message, publicKey, { context });
+}
+
+async function slhDsaCheck({ row, publicKey }: VerificationKey): Promise<Check> {
+  if (row.software === "webcrypto") return await nativeCheck(row, publicKey);
+  const library = await slhDsaOf(row);
+  return (message, signature) => library.verify(signature, message, publicKey);
+}
+
+async function nativeCheck(row: KeyRow, publicKey: Bytes): Promise<Check> {
+  const how = { name: row.webcrypto!.name };
+  const key = await modernSubtle().importKey("raw-public", publicKey, how, false, ["verify"]);
+  return (message, signature) => crypto.subtle.verify(how, key, signature, message);
+}
+
+/** Both signatures must be good; each is checked as one of its own. */
+async function compositeCheck({ row, scheme, publicKey, context }: VerificationKey): Promise<Check> {
+  const [keys, schemes] = [splitPublicKey(row, publicKey), partSchemes(scheme)];
+  const pqc = await verifierFor(keys.pqc, schemes.pqc, { context: labelOf(scheme) });
+  const classical = await verifierFor(keys.classical, schemes.classical);
+  return async (message, signature) => {
+    const halves = splitSignature(scheme, signature);
+    if (!halves) return false;
+    const together = await compositeMessage(scheme, message, context);
+    const verdicts = await Promise.all([pqc(together, halves.pqc), classical(together, halves.classical)]);
+    return verdicts.every((good) => good);
+  };
+}
+
+/** Throws unless the scheme takes this context. @throws {InputError} `context.invalid`. */
+export function requireContext(scheme: SchemeRow, context: Uint8Array | undefined): void {
+  const most = scheme.contextBytes ?? 0;
+  if (!context || context.length <= most) return;
+  const reason = most === 0 ? "the scheme takes none" : `it has ${context.length} bytes, and ${most} is the most`;
+  throw new InputError(`Cannot use a context with ${scheme.label}: ${reason}`, { code: "context.invalid" });
 }
 
 /** WebCrypto's algorithm of an RSA scheme: PSS where the scheme has a salt. */

@@ -4,8 +4,9 @@ import { findKeyRow, findSchemeRow, type KeyRow, keyRows, type SchemeRow } from 
 import { bitString, integer, nullDer, oid, sequence } from "../asn1/der.ts";
 import { type Bytes, concatBytes, randomBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
+import { backEndOf } from "./back_end.ts";
 import { decodeEcdsaSignature, encodeEcdsaSignature } from "./ecdsa.ts";
-import { generateSoftwareKey } from "./software.ts";
+import { generateSoftwareKey, SoftwareKey } from "./software.ts";
 import { encodeSpki } from "./spki.ts";
 import type { Signer } from "./types.ts";
 import { proveSigner, verifierFor, verifySignature } from "./verify.ts";
@@ -15,8 +16,8 @@ const MESSAGE = new TextEncoder().encode("message");
 Deno.test("every row and scheme: good is good; another message, key, scheme or one flipped bit is not", async () => {
   let pairs = 0;
   for (const row of keyRows()) {
-    using key = await generateSoftwareKey(row);
-    using other = await generateSoftwareKey(row.modulusBits > 0 ? findKeyRow("rsa-2048") : row);
+    using key = await unprovedKey(row);
+    using other = await unprovedKey(row.modulusBits > 0 ? findKeyRow("rsa-2048") : row);
     for (const name of row.schemes) {
       const scheme = findSchemeRow(name);
       const signature = await key.signer(scheme).sign(MESSAGE);
@@ -31,8 +32,13 @@ Deno.test("every row and scheme: good is good; another message, key, scheme or o
       pairs++;
     }
   }
-  assert.equal(pairs, 9 + 2 + 18);
+  assert.equal(pairs, 9 + 6 + 2 + 18 + 3 + 12 + 18);
 });
+
+/** A key that saves the time of the proof: the slow sets of SLH-DSA take seconds a signature. */
+async function unprovedKey(row: KeyRow): Promise<SoftwareKey> {
+  return new SoftwareKey(await backEndOf(row).generate(row));
+}
 
 function anotherScheme(row: KeyRow, scheme: SchemeRow): SchemeRow {
   const name = row.schemes.find((name) => name !== scheme.name) ?? "ecdsa-sha256";

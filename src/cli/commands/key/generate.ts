@@ -91,5 +91,6 @@ async function inFile(row: KeyRow, { input, ctx }: Call): Promise<KeyInfo> {
     format: passphrase ? "encrypted PKCS#8" : "PKCS#8",
     encoding: "PEM",
     encrypted: passphrase !== undefined,
+    ...(key.form ? { form: key.form } : {}),
   });
 }
