@@ -1,4 +1,4 @@
-import type { KeyRow, SchemeRow } from "../alg/find.ts";
+import { defaultScheme, type KeyRow, type SchemeRow } from "../alg/find.ts";
 import type { Family, HashName } from "../alg/registry.ts";
 import { type Bytes, concatBytes, decodeHex } from "../bytes.ts";
 import { digest } from "../keys/digest.ts";
@@ -75,7 +75,13 @@ const SIGNATURE_BYTES: Readonly<Partial<Record<Family, (row: KeyRow) => number>>
   ecdsa: (row) => 2 * row.scalarBytes,
   eddsa: (row) => 2 * row.scalarBytes,
   rsa: (row) => row.modulusBits / 8,
+  "ml-dsa": fixedBytes,
+  "slh-dsa": fixedBytes,
 };
+
+function fixedBytes(row: KeyRow): number {
+  return defaultScheme(row).signatureBytes ?? 0;
+}
 
 /** What a signer needs of its token; undefined when neither standard nor driver has a codec for the mechanism. */
 export function signCodec(

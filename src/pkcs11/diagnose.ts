@@ -150,7 +150,7 @@ async function makeSessionKey(ctx: TokenContext, session: Session): Promise<Sess
 /** The first algorithm of the table that the token makes keys of and signs with. */
 function firstSigningRow(ctx: TokenContext): { row: KeyRow; generate: number } {
   let reason: unknown;
-  for (const row of keyRows()) {
+  for (const row of keyRows().filter(({ kind }) => kind === "signature")) {
     try {
       return { row, generate: requireMechanisms(ctx, row, defaultScheme(row)).generate };
     } catch (error) {

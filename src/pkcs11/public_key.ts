@@ -87,7 +87,16 @@ const READERS: Readonly<Partial<Record<Family, (half: Attributes) => Bytes | und
   ecdsa: readEcKey,
   eddsa: readEdwardsKey,
   rsa: readRsaKey,
+  "ml-dsa": (half) => readSizedKey("ml-dsa", half),
+  "ml-kem": (half) => readSizedKey("ml-kem", half),
 };
+
+/** A raw key whose length tells the parameter set. */
+function readSizedKey(family: Family, half: Attributes): Bytes | undefined {
+  const value = half.content("CKA_VALUE");
+  const row = value && keyRows().find((row) => row.family === family && row.publicKeyBytes === value.length);
+  return row && encodeSpki(row, value);
+}
 
 function readEcKey(half: Attributes): Bytes | undefined {
   const parameters = half.content("CKA_EC_PARAMS");

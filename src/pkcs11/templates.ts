@@ -51,7 +51,7 @@ type Facts = ReadonlyMap<string, AttributeValue | undefined>;
 
 function rowFacts(driver: CompleteDriver, row: KeyRow, names: KeyNames): Facts {
   const dialect = driver.keys[row.name];
-  const parameterSet = dialect?.parameterSet;
+  const parameterSet = dialect?.parameterSet ?? row.pkcs11?.parameterSet;
   const { parameters } = row.spki;
   const curve = typeof parameters === "string" ? row.spki.oid : parameters.curve;
   return new Map<string, AttributeValue | undefined>([
