@@ -1,4 +1,3 @@
-import { type KeyRow, lookUpKeyRow } from "../alg/find.ts";
 import { OID_AT_COMMON_NAME } from "../asn1/oid.ts";
 import { InputError } from "../errors.ts";
 import { nameAttribute } from "../x509/name.ts";
@@ -6,6 +5,7 @@ import type { Name, NameAttribute } from "../x509/types.ts";
 import { CompileError, compileExtensions } from "./compile_extensions.ts";
 import { checkDnsName } from "./dns.ts";
 import { parseDuration } from "./duration.ts";
+import { rowsOfMode } from "./modes.ts";
 import { expandTemplate, onlyVariable } from "./templates.ts";
 import type { CompiledProfile, ParsedProfile, SubjectAttribute, Values } from "./types.ts";
 import { durationSeconds } from "./values.ts";
@@ -39,7 +39,7 @@ export function compileProfile(
     return {
       name: profile.name,
       mode: profile.mode,
-      rows: profile.algorithms.map(rowOf),
+      rows: rowsOfMode(profile.mode, profile.algorithms),
       ...(profile.signature ? { signature: profile.signature } : {}),
       subject,
       validitySeconds: validityVariable === undefined && options.validity !== undefined
@@ -60,12 +60,6 @@ export function compileProfile(
       hint: `List its variables with: qpki profile vars ${profile.name}`,
     });
   }
-}
-
-function rowOf(name: string): KeyRow {
-  const row = lookUpKeyRow(name);
-  if (!row) throw new Error(`profile algorithm "${name}" has no row`);
-  return row;
 }
 
 function compileSubject(profile: ParsedProfile, values: Values): Name {

@@ -5,9 +5,12 @@ import {
   OID_AT_EMAIL_ADDRESS,
   OID_AT_ORGANIZATION,
   OID_AT_SERIAL_NUMBER,
+  OID_KP_CLIENT_AUTH,
+  OID_KP_CODE_SIGNING,
   OID_KP_EMAIL_PROTECTION,
   OID_KP_OCSP_SIGNING,
   OID_KP_SERVER_AUTH,
+  OID_KP_TIME_STAMPING,
   OID_QCS_TYPE,
   oidByName,
   oidName,
@@ -139,6 +142,15 @@ const NAME_RULES: readonly ProfileRule[] = [
   },
 ];
 
+/** Purposes that only a key that signs can serve. */
+const SIGNING_PURPOSES = [
+  OID_KP_SERVER_AUTH,
+  OID_KP_CLIENT_AUTH,
+  OID_KP_CODE_SIGNING,
+  OID_KP_TIME_STAMPING,
+  OID_KP_OCSP_SIGNING,
+];
+
 const KEY_RULES: readonly ProfileRule[] = [
   {
     id: "key_usage.missing",
@@ -162,6 +174,20 @@ const KEY_RULES: readonly ProfileRule[] = [
         path: "extensions.keyUsage",
         message: `keyUsage ${bit} is not allowed for a key of type ${second.label}`,
       }));
+    },
+  },
+  {
+    id: "key.kem_purpose",
+    severity: "warning",
+    reference: "RFC 9935 section 1",
+    check: ({ profile, least, most }) => {
+      const row = (most ?? least)?.rows[0];
+      const useless = SIGNING_PURPOSES.filter((oid) => hasPurpose(profile, oid)).map((oid) => oidName(oid) ?? oid);
+      return when(
+        row?.kind === "kem" && useless.length > 0,
+        "extensions.extKeyUsage",
+        `a key of type ${row?.label} signs nothing, as ${useless.join(" and ")} would need`,
+      );
     },
   },
   {

@@ -1,7 +1,8 @@
-import { keyRows, lookUpKeyRow, schemeRows, type SchemeWish } from "../alg/find.ts";
+import { type KeyRow, keyRows, lookUpKeyRow, schemeRows, type SchemeWish } from "../alg/find.ts";
 import type { HashName, KeyAlgorithmName } from "../alg/registry.ts";
 import { shorten } from "../bytes.ts";
 import { suggest } from "../errors.ts";
+import { modeMistake } from "./modes.ts";
 import { type Fields, Reader } from "./reader.ts";
 import { readExtensions } from "./schema_extensions.ts";
 import { readSubject } from "./schema_subject.ts";
@@ -70,20 +71,21 @@ function readAlgorithms(reader: Reader, top: Fields): { mode: ProfileMode; algor
   }
   top.require(key);
   const items = top.items(key);
-  const wanted = mode === "simple" ? 1 : 2;
-  if (top.has(key) && items.length !== wanted) {
-    const word = wanted === 1 ? "one algorithm" : "two algorithms, the classical one first";
-    top.complainValue(key, `mode ${mode} takes ${word}, and ${items.length} stand here`);
-  }
-  const algorithms: KeyAlgorithmName[] = [];
+  const rows: KeyRow[] = [];
   for (const item of items) {
     const text = reader.text(item.node, item.path);
     if (text === undefined) continue;
     const row = lookUpKeyRow(text);
-    if (row) algorithms.push(row.name);
+    if (row) rows.push(row);
     else reader.complain(item.node.at, `${item.path}: unknown algorithm "${shorten(text)}" (${algorithmHint(text)})`);
   }
-  return { mode, algorithms };
+  const mistake = top.has(key) && rows.length === items.length ? modeMistake(mode, rows) : undefined;
+  if (mistake) {
+    const item = mistake.at === undefined ? undefined : items[mistake.at];
+    if (item) reader.complain(item.node.at, `${item.path}: ${mistake.message}`);
+    else top.complainValue(key, mistake.message);
+  }
+  return { mode, algorithms: rows.map((row) => row.name) };
 }
 
 function algorithmHint(text: string): string {

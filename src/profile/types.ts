@@ -185,7 +185,7 @@ export interface ParsedProfile {
   readonly name: string;
   readonly description: string;
   readonly mode: ProfileMode;
-  /** One, or two with the classical one first. */
+  /** As written: one, or two with the classical one first. */
   readonly algorithms: readonly KeyAlgorithmName[];
   /** Scheme that the issuer must sign with; absent leaves it to the CA. */
   readonly signature?: SchemeWish;
@@ -227,7 +227,7 @@ export interface ProfileSummary {
 export interface CompiledProfile {
   readonly name: string;
   readonly mode: ProfileMode;
-  /** Rows of the key algorithms, classical one first. */
+  /** Rows of the key algorithms: one; Catalyst: the classical one, then the post-quantum one; composite: that of the pair. */
   readonly rows: readonly KeyRow[];
   readonly signature?: SchemeWish;
   readonly subject: Name;
