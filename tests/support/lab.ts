@@ -1,4 +1,4 @@
-import { type KeyRow, partsOf, schemeRows } from "../../src/alg/find.ts";
+import { findSchemeRow, type KeyRow, partsOf } from "../../src/alg/find.ts";
 import { run, runJson, type RunResult } from "./cli.ts";
 import { kryopticLibrary, type Need, nssLibrary, opencryptokiLibrary } from "./require.ts";
 import { softhsmToken } from "./softhsm.ts";
@@ -164,14 +164,22 @@ export async function capabilitiesOf(token: LabToken): Promise<Capabilities> {
     tokens: { mechanisms: { name: string }[] }[];
   };
   const names = new Set(data.tokens.flatMap(({ mechanisms }) => mechanisms.map(({ name }) => name)));
-  function missingFor(row: KeyRow): string | undefined {
-    const parts = partsOf(row);
-    if (parts) return missingFor(parts.pqc) ?? missingFor(parts.classical);
-    if (row.pkcs11 === undefined) return `PKCS#11 has no key type for ${row.label}`;
-    const { generate, encapsulate } = row.pkcs11;
-    const signing = schemeRows().filter(({ name }) => name === row.schemes[0]).map(({ mechanism }) => mechanism);
-    const missing = [generate, encapsulate, ...signing].find((name) => name && !names.has(name));
-    return missing && `${token.name} has no ${missing}`;
-  }
-  return { missingFor };
+  return {
+    missingFor(row) {
+      const missing = mechanismsOf(row).find((name) => !names.has(name));
+      return missing === undefined ? undefined : `${token.name} has no ${missing}`;
+    },
+  };
+}
+
+/** Mechanisms that making a key of a row, or the keys of both its parts, and using them by its default scheme takes. */
+function mechanismsOf(row: KeyRow): string[] {
+  const parts = partsOf(row);
+  const rows = parts ? [parts.pqc, parts.classical] : [row];
+  const [scheme] = row.schemes.map(findSchemeRow);
+  const schemes = scheme?.composite ? [scheme.composite.pqc, scheme.composite.classical].map(findSchemeRow) : [scheme];
+  return [
+    ...rows.flatMap(({ pkcs11, name }) => pkcs11 ? [pkcs11.generate, pkcs11.encapsulate] : [`key type for ${name}`]),
+    ...schemes.map((one) => one?.mechanism),
+  ].filter((name) => typeof name === "string");
 }

@@ -1,0 +1,95 @@
+import assert from "node:assert/strict";
+import { describe, run, runCli, runOk, type RunResult } from "../support/cli.ts";
+import { type LabToken, labToken } from "../support/lab.ts";
+import { type TempFolder, tempFolder } from "../support/tmp.ts";
+import type { Place } from "./matrix.ts";
+
+/** A key's name in files and tokens, and whether it is two keys. */
+export interface KeyWish {
+  readonly label: string;
+  readonly hybrid: boolean;
+}
+
+/** A work folder with an `hsm.yaml` for a new token, or without when keys are in files. */
+export class Bench implements Disposable {
+  readonly #tmp: TempFolder;
+  readonly #token: LabToken | undefined;
+  readonly #pqcInFiles: boolean;
+
+  private constructor(token: LabToken | undefined, pqcInFiles: boolean) {
+    this.#tmp = tempFolder("qpki-lab-");
+    this.#token = token;
+    this.#pqcInFiles = pqcInFiles;
+    token?.hsmYaml(this.path("hsm.yaml"));
+  }
+
+  /** `pqcInFiles`: the post-quantum keys of hybrids are not for the token. */
+  static async make(place: Place, pqcInFiles = false): Promise<Bench> {
+    return new Bench(place === "software" ? undefined : await labToken(place), pqcInFiles);
+  }
+
+  [Symbol.dispose](): void {
+    this.#token?.[Symbol.dispose]();
+    this.#tmp[Symbol.dispose]();
+  }
+
+  /** Path of a file in the work folder. */
+  path(name: string): string {
+    return this.#tmp.join(name);
+  }
+
+  read(name: string): string {
+    return this.#tmp.read(name);
+  }
+
+  write(name: string, content: string | Uint8Array): string {
+    return this.#tmp.write(name, content);
+  }
+
+  /** Flags for a command that makes the keys of a CA or a credential. */
+  keyFlags({ label, hybrid }: KeyWish): string[] {
+    if (!this.#token) return [];
+    const flags = ["--hsm-config", "./hsm.yaml", "--key-label", label];
+    return hybrid && this.#pqcInFiles ? [...flags, "--pqc-in", "software"] : flags;
+  }
+
+  /** Flags for `csr gen`, which names its files. */
+  requestKeyFlags({ label, hybrid }: KeyWish): string[] {
+    const second = hybrid && (!this.#token || this.#pqcInFiles) ? ["--hybrid-keyout", `${label}-pqc.key`] : [];
+    const first = this.#token ? ["--hsm-config", "./hsm.yaml", "--key-label", label] : ["--keyout", `${label}.key`];
+    return [...first, ...second];
+  }
+
+  /** Runs `qpki` in the work folder. @throws {Error} when it fails. */
+  qpki(...args: string[]): Promise<RunResult> {
+    return runOk(args, { cwd: this.#tmp.path, env: { ...this.#token?.env } });
+  }
+
+  /** Runs `qpki`, which must answer no (exit 1) and say why. */
+  async qpkiSaysNo(reason: RegExp, ...args: string[]): Promise<void> {
+    const result = await runCli(args, { cwd: this.#tmp.path, env: { ...this.#token?.env } });
+    assert.equal(result.code, 1, describe(`qpki ${args.join(" ")}`, result));
+    assert.match(result.stdout + result.stderr, reason);
+  }
+
+  /** Runs `openssl` in the work folder. */
+  openssl(...args: string[]): Promise<RunResult> {
+    return run("openssl", args, { cwd: this.#tmp.path });
+  }
+
+  /** Fails when a private key is in a file that should be in the token, or the other way round. */
+  checkPrivateKeyFiles(hybrid: boolean): void {
+    if (!this.#token) return;
+    const found = [...privateKeysBelow(this.#tmp.path)];
+    if (hybrid && this.#pqcInFiles) assert.ok(found.length > 0, "no post-quantum key is in a file");
+    else assert.deepEqual(found, []);
+  }
+}
+
+function* privateKeysBelow(folder: string): Generator<string> {
+  for (const entry of Deno.readDirSync(folder)) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory) yield* privateKeysBelow(path);
+    else if (Deno.readTextFileSync(path).includes("PRIVATE KEY-----")) yield path;
+  }
+}
