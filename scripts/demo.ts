@@ -6,6 +6,7 @@ import { needs, softhsmLibrary } from "../tests/support/require.ts";
 import { initToken } from "../tests/support/softhsm.ts";
 import { missingTools } from "./setup.ts";
 import { Narrator } from "./support/narrator.ts";
+import { fetchDependencies } from "./support/process.ts";
 import { removeIfThere, ROOT } from "./support/tree.ts";
 
 const MARK = ".made-by-qpki-demo";
@@ -165,6 +166,7 @@ async function tokenStory(narrator: Narrator, folder: string): Promise<void> {
 
 async function demo(): Promise<void> {
   const begin = performance.now();
+  await fetchDependencies(ROOT);
   const folder = emptyFolder(Deno.args[0] ?? "demo-pki");
   writeStarter(folder);
   const narrator = new Narrator(folder, { qpki: [Deno.execPath(), "run", "-A", "--no-check", `${ROOT}/main.ts`] });

@@ -4,6 +4,7 @@
  * `deno task test:lab`, which calls this with `--lab`.
  */
 import { provideTools } from "./setup.ts";
+import { fetchDependencies } from "./support/process.ts";
 import { exitStatus, runTestFiles } from "./support/test_runner.ts";
 import { filesBelow, ROOT } from "./support/tree.ts";
 
@@ -22,6 +23,7 @@ function testFiles(wanted: readonly string[], lab: boolean): string[] {
 const print = (line: string) => console.log(line);
 const lab = Deno.args[0] === "--lab";
 await provideTools(print);
+await fetchDependencies(ROOT);
 // the long ones, which run the command line, first: both processors stay busy to the end
 const rank = (file: string) => file.startsWith("tests/lab/") ? 0 : file.startsWith("tests/") ? 1 : 2;
 const files = testFiles(lab ? Deno.args.slice(1) : Deno.args, lab).sort((a, b) => rank(a) - rank(b));

@@ -48,3 +48,11 @@ export async function runInherited(command: readonly string[], options: ProcessO
 async function collect(stream: ReadableStream<Uint8Array>, chunks: Uint8Array[]): Promise<void> {
   for await (const chunk of stream) chunks.push(chunk);
 }
+
+/**
+ * Fetches what `deno.json` names and is not there yet, so that Deno does not tell of downloads in between later on.
+ * Offline this fails, and nothing is lost: what is missing will be missed where it is needed.
+ */
+export async function fetchDependencies(root: string): Promise<void> {
+  await capture([Deno.execPath(), "install", "--quiet"], { cwd: root });
+}
