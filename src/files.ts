@@ -1,5 +1,5 @@
 import { InputError, OperationError } from "./errors.ts";
-import type { Bytes } from "./bytes.ts";
+import { type Bytes, concatBytes } from "./bytes.ts";
 
 /** How a file is written. */
 export interface WriteOptions {
@@ -23,6 +23,7 @@ export async function writeFileDurably(
   options: WriteOptions = {},
 ): Promise<void> {
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  if (options.overwrite) await refuseSpecial(path);
   const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
   try {
     const file = await Deno.open(temporary, { write: true, createNew: true, mode: options.mode ?? 0o644 });
@@ -45,6 +46,16 @@ export async function writeFileDurably(
     if (cause instanceof Deno.errors.AlreadyExists) throw existsError(path, cause);
     throw fileError("write", path, cause);
   }
+}
+
+/** A device, pipe or folder is never replaced: the rename would put a file in the place of /dev/null. */
+async function refuseSpecial(path: string): Promise<void> {
+  const found = await Deno.stat(path).catch(() => undefined);
+  if (!found || found.isFile) return;
+  throw new OperationError(`Cannot write "${path}": it is ${found.isDirectory ? "a folder" : "not a regular file"}`, {
+    code: "file.write",
+    object: path,
+  });
 }
 
 /** The error for an output file that is already there. */
@@ -83,17 +94,13 @@ export async function makeFolder(path: string, mode = 0o755): Promise<void> {
  */
 export async function readFileBytes(path: string): Promise<Bytes> {
   try {
-    const { size, isDirectory } = await Deno.stat(path);
+    const { size, isDirectory, isFile } = await Deno.stat(path);
     if (isDirectory) {
       throw new InputError(`Cannot read "${path}": it is a folder`, { code: "file.read", file: path });
     }
-    if (size > MAX_FILE_BYTES) {
-      throw new InputError(`Cannot read "${path}": larger than ${MAX_FILE_BYTES} bytes`, {
-        code: "file.too_large",
-        file: path,
-      });
-    }
-    return await Deno.readFile(path);
+    if (size > MAX_FILE_BYTES) throw tooLarge(path);
+    // a pipe or device states no length
+    return isFile ? await Deno.readFile(path) : await readStream(path);
   } catch (cause) {
     if (cause instanceof InputError) throw cause;
     if (cause instanceof Deno.errors.NotFound) {
@@ -101,6 +108,28 @@ export async function readFileBytes(path: string): Promise<Bytes> {
     }
     throw new InputError(`Cannot read "${path}": ${reason(cause)}`, { code: "file.read", file: path, cause });
   }
+}
+
+async function readStream(path: string): Promise<Bytes> {
+  using file = await Deno.open(path, { read: true });
+  const parts: Uint8Array[] = [];
+  const room = new Uint8Array(65536);
+  let length = 0;
+  for (let count = await file.read(room); count !== null; count = await file.read(room)) {
+    length += count;
+    if (length > MAX_FILE_BYTES) throw tooLarge(path);
+    parts.push(room.slice(0, count));
+  }
+  const bytes = concatBytes(...parts);
+  room.fill(0);
+  return bytes;
+}
+
+function tooLarge(path: string): InputError {
+  return new InputError(`Cannot read "${path}": larger than ${MAX_FILE_BYTES} bytes`, {
+    code: "file.too_large",
+    file: path,
+  });
 }
 
 /** Text (UTF-8) of a file. @throws {InputError} as {@link readFileBytes}, and on bytes that are not UTF-8. */
@@ -132,13 +161,17 @@ export function fileError(action: string, path: string, cause: unknown): Operati
   });
 }
 
+/** What the operating system said, in words and by its own name, without the call and its temporary file. */
 function reason(cause: unknown): string {
   const text = cause instanceof Error ? cause.message : String(cause);
   if (/ENOSPC|os error 28\b/.test(text)) return "no space left on device (ENOSPC)";
   if (/EROFS|os error 30\b/.test(text)) return "read-only file system (EROFS)";
   if (cause instanceof Deno.errors.PermissionDenied || /os error 13\b/.test(text)) return "permission denied (EACCES)";
   if (cause instanceof Deno.errors.NotFound) return "no such file or folder (ENOENT)";
-  return text.replace(/^.*?: /, "");
+  const told = /^(.+?) \(os error \d+\)/.exec(text)?.[1];
+  if (told === undefined) return text;
+  const { code } = cause as { code?: unknown };
+  return `${told[0]!.toLowerCase()}${told.slice(1)}${typeof code === "string" ? ` (${code})` : ""}`;
 }
 
 function folderOf(path: string): string {

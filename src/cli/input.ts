@@ -93,6 +93,12 @@ export class ParsedInput implements Input {
     if (flag.required && values === undefined) {
       throw new UsageError(`Missing flag --${flag.name}: ${flag.description}`, { code: "usage.flag_missing" });
     }
+    if (flag.name.endsWith("out") && values?.includes("-")) {
+      throw new UsageError(`Cannot use --${flag.name} -: it takes the name of a file`, {
+        code: "usage.out",
+        hint: "Leave it out where the result may be printed; a file of that name is ./-",
+      });
+    }
     const wrong = flag.choices && values?.find((value) => !flag.choices!.includes(value));
     if (wrong !== undefined) {
       throw new UsageError(`Cannot use --${flag.name} "${wrong}": not one of ${flag.choices!.join(", ")}`, {
