@@ -170,7 +170,7 @@ export function exitCodesText(): string {
   ${EXIT.USAGE}    wrong usage: unknown command or flag, missing value, bad combination
   ${EXIT.TOKEN}    HSM or token trouble: library, slot, PIN, mechanism, key in the token
   ${EXIT.INPUT}    bad input file or profile
-  ${EXIT.INTERRUPTED}  interrupted (Ctrl-C, SIGTERM)
+  ${EXIT.INTERRUPTED}  interrupted (Ctrl-C, SIGTERM, SIGHUP)
 `;
 }
 

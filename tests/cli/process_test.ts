@@ -62,10 +62,10 @@ async function interrupt(
   return { code, ms, stderr };
 }
 
-testWith("Ctrl-C and SIGTERM end a waiting command with 130, and the token is closed", {
+testWith("Ctrl-C, SIGTERM and a lost terminal end a waiting command with 130, and the token is closed", {
   needs: ["softhsm"],
 }, async () => {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     const { code, ms, stderr } = await interrupt(`[sh, -c, "echo asked >&2; exec sleep 20"]`, [signal]);
     assert.equal(code, 130);
     assert.ok(ms < 5000, `it took ${ms} ms`);
@@ -78,4 +78,14 @@ testWith("a second Ctrl-C does not wait for the clean-up", { needs: ["softhsm"] 
   const { code, ms } = await interrupt(stubborn, ["SIGINT", "SIGINT"]);
   assert.equal(code, 130);
   assert.ok(ms < 4000, `it took ${ms} ms`);
+});
+
+testWith("a lost terminal does not end what nohup started", { needs: ["softhsm"] }, async () => {
+  using token = softhsmToken();
+  const config = token.hsmYaml();
+  const pin = `pin_command: [sh, -c, "kill -HUP $PPID; sleep 0.3; echo ${token.pin}"]`;
+  Deno.writeTextFileSync(config, Deno.readTextFileSync(config).replace("pin_env: HSM_PIN", pin));
+  const [program, ...before] = qpkiCommand();
+  const result = await run("nohup", [program!, ...before, "key", "list", "--hsm-config", config], { env: token.env });
+  assert.equal(result.code, 0, result.stderr);
 });
