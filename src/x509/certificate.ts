@@ -4,6 +4,7 @@ import { inFile, openContainer } from "./container.ts";
 import type { Certificate } from "./types.ts";
 
 /** Door to certificates: reading, PEM, fields, description. */
+export { alternativeSpki } from "./alternative.ts";
 export { parseCertificate } from "./certificate_parse.ts";
 export {
   authorityKeyId,

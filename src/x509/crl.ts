@@ -3,6 +3,7 @@ import { type Bytes, encodePem } from "../bytes.ts";
 import { InputError, QpkiError } from "../errors.ts";
 import { encodeScheme } from "../keys/scheme.ts";
 import type { Signer } from "../keys/types.ts";
+import { alternativeAlgorithmExtension, checkIssued, signAlternative } from "./alternative.ts";
 import { keyUsage } from "./certificate_fields.ts";
 import { inFile, openSingle } from "./container.ts";
 import { encodeEntries } from "./crl_entries.ts";
@@ -13,9 +14,10 @@ import { encodeExtensionList, isKnownExtension } from "./extensions/mod.ts";
 import { decodeName, isEmptyName } from "./name_codec.ts";
 import { sameName } from "./name_match.ts";
 import { formatName } from "./name_text.ts";
-import { readBack, signStructure } from "./sign.ts";
-import { checkSignature } from "./signature.ts";
+import { preTbsCertList } from "./pre_tbs.ts";
+import { issuerKeys, readBack, requireAlternative, signStructure } from "./sign.ts";
 import type { Certificate, Crl, Extension, RevokedCertificate } from "./types.ts";
+import { type AlternativePolicy, type CheckedSignature, checkedSignature, CLASSICAL_ONLY } from "./verdict.ts";
 
 export { parseCrl } from "./crl_parse.ts";
 export { describeCrl } from "./describe.ts";
@@ -37,17 +39,18 @@ export interface CrlSpec {
 
 /**
  * The one builder of CRLs (RFC 5280 section 5): version 2 with authorityKeyIdentifier and cRLNumber, signed with the
- * scheme of `signer`. Written with our own writers for the reasons in tbs.ts, and because pkijs makes several objects for
- * each entry.
+ * scheme of `signer`, and by `altSigner` too when the issuer has an alternative key (X.509 clause 7.10.3). Written with our
+ * own writers for the reasons in tbs.ts, and because pkijs makes several objects for each entry.
  * @throws {InputError} `crl.invalid` for an empty issuer or dates in the wrong order, `serial.invalid`.
  * @throws {OperationError} `sign.verify_failed` or `sign.read_back`.
  * @throws {TokenError} when a token fails.
  */
-export async function buildCrl(spec: CrlSpec, signer: Signer): Promise<Crl> {
+export async function buildCrl(spec: CrlSpec, signer: Signer, altSigner?: Signer): Promise<Crl> {
   decodeName(spec.issuer);
   if (isEmptyName(spec.issuer)) throw specError("the issuer name is empty");
   const [thisUpdate, nextUpdate] = [seconds(spec.thisUpdate), seconds(spec.nextUpdate)];
   if (!(nextUpdate.getTime() > thisUpdate.getTime())) throw specError("nextUpdate is not after thisUpdate");
+  const body = [spec.issuer, time(thisUpdate), time(nextUpdate), ...encodeEntries(spec.revoked)];
   const extensions: Extension[] = [
     {
       oid: authorityKeyIdentifier.oid,
@@ -56,20 +59,21 @@ export async function buildCrl(spec: CrlSpec, signer: Signer): Promise<Crl> {
     },
     { oid: crlNumber.oid, critical: false, value: crlNumber.encode(spec.number) },
   ];
-  const tbs = sequenceOf([
-    integer(1),
-    encodeScheme(signer.scheme),
-    spec.issuer,
-    time(thisUpdate),
-    time(nextUpdate),
-    ...encodeEntries(spec.revoked),
-    explicit(0, encodeExtensionList(extensions)),
-  ]);
+  if (altSigner) {
+    extensions.push(alternativeAlgorithmExtension(altSigner.scheme));
+    const pre = sequenceOf([VERSION_2, ...body, explicit(0, encodeExtensionList(extensions))]);
+    extensions.push(await signAlternative(pre, altSigner));
+  }
+  const scheme = encodeScheme(signer.scheme);
+  const tbs = sequenceOf([VERSION_2, scheme, ...body, explicit(0, encodeExtensionList(extensions))]);
   const der = await signStructure(tbs, signer, { what: "CRL" });
   const crl = readBack(der, parseCrl, "CRL");
   if (crl.revoked.length !== spec.revoked.length) throw specError("an entry was lost");
+  if (altSigner) requireAlternative("CRL", await checkIssued(crl, issuerKeys(signer, altSigner), preTbsCertList));
   return crl;
 }
+
+const VERSION_2 = integer(1);
 
 function seconds(date: Date): Date {
   return new Date(Math.floor(date.getTime() / 1000) * 1000);
@@ -99,20 +103,35 @@ export function crlPem(crl: Pick<Crl, "der">): string {
   return encodePem("X509 CRL", crl.der);
 }
 
+/** Answer about a CRL. */
+export interface CrlVerdict {
+  readonly valid: boolean;
+  readonly reason?: string;
+  /** The signatures that were checked and are good: of the issuer, one entry. */
+  readonly signatures: readonly CheckedSignature[];
+}
+
+/** How a CRL is judged. */
+export interface CrlVerifyOptions {
+  /** What to make of a missing alternative signature of an issuer that has an alternative key; refused unless told. */
+  readonly alternative?: AlternativePolicy;
+}
+
 /**
- * Whether a CRL comes from `issuer`: names match, the issuer may sign CRLs, the signature is good, and no critical
- * extension is unknown. Freshness is not judged here. Never throws for a bad CRL.
+ * Whether a CRL comes from `issuer`: names match, the issuer may sign CRLs, no critical extension is unknown, and the
+ * signature is good, or both are where the issuer has an alternative key. Freshness is not judged here. Never throws for a
+ * bad CRL.
  */
-export async function verifyCrl(crl: Crl, issuer: Certificate): Promise<{ valid: boolean; reason?: string }> {
+export async function verifyCrl(crl: Crl, issuer: Certificate, options: CrlVerifyOptions = {}): Promise<CrlVerdict> {
   const reason = issuerReason(crl, issuer) ?? extensionReason(crl);
-  if (reason !== undefined) return { valid: false, reason };
-  const verdict = await checkSignature({
-    spki: issuer.spki,
-    message: crl.tbs,
-    algorithm: crl.signatureAlgorithm,
-    signature: crl.signature,
-  });
-  return { valid: verdict.valid, ...(verdict.reason === undefined ? {} : { reason: verdict.reason }) };
+  if (reason !== undefined) return { valid: false, reason, signatures: [] };
+  const verdict = await checkIssued(crl, issuer, preTbsCertList);
+  if (!verdict.valid) return { valid: false, reason: verdict.reason!, signatures: [] };
+  const signatures = [checkedSignature(formatName(crl.issuer), verdict)];
+  if (verdict.alternative === null && options.alternative !== "optional") {
+    return { valid: false, reason: `the CRL ${CLASSICAL_ONLY}`, signatures };
+  }
+  return { valid: true, signatures };
 }
 
 function issuerReason(crl: Crl, issuer: Certificate): string | undefined {

@@ -32,7 +32,10 @@ Deno.test("a CRL without revocations has no list, and is version 2 with key id a
   // version, signature, issuer, thisUpdate, nextUpdate, [0]
   eq(fields.length, 6);
   eq(encodeHex(fields[0]!.raw), "020101");
-  eq(await verifyCrl(crl, root.certificate), { valid: true });
+  eq(await verifyCrl(crl, root.certificate), {
+    valid: true,
+    signatures: [{ subject: "CN=Root", scheme: "ECDSA-SHA256" }],
+  });
 });
 
 Deno.test("entries keep their order; unspecified is not written", async () => {

@@ -24,7 +24,7 @@ Deno.test("a request reads back as it was asked for", async () => {
   eq(csr.spki, key.spki);
   eq(csr.attributes.map(({ oid }) => oid), ["1.2.840.113549.1.9.14"]);
   eq(csr.extensions.map(({ oid, critical }) => [oid, critical]), [["2.5.29.15", true], ["2.5.29.17", false]]);
-  eq(await verifyCsr(csr), { valid: true });
+  eq((await verifyCsr(csr)).valid, true);
   eq(readCsr(new TextEncoder().encode(csrPem(csr))).der, csr.der);
   eq(readCsr(csr.der).der, csr.der);
 });
@@ -35,7 +35,7 @@ Deno.test("a request without extensions has empty attributes, with an empty subj
   ok(encodeHex(csr.info).endsWith("a000"));
   ok(encodeHex(csr.info).includes("0201003000"));
   eq(csr.extensions, []);
-  eq(await verifyCsr(csr), { valid: true });
+  eq((await verifyCsr(csr)).valid, true);
 });
 
 Deno.test("a request signed by another key is not valid, and says why", async () => {

@@ -8,6 +8,7 @@ import { fingerprint, isCa } from "./certificate_fields.ts";
 import { colonHex } from "./extensions/key_identifiers.ts";
 import { decodeExtension } from "./extensions/mod.ts";
 import { formatName } from "./name_text.ts";
+import { formatTime } from "./time_text.ts";
 import type { Certificate, Crl, Csr, Extension } from "./types.ts";
 
 /** Text for people and JSON for programs, of certificates, requests and CRLs. */
@@ -19,11 +20,6 @@ export interface Description {
   readonly text: string;
 }
 
-/** RFC 3339 time in whole seconds. */
-function timeText(date: Date): string {
-  return date.toISOString().replace(".000Z", "Z");
-}
-
 /** Describes a certificate. Malformed extensions and unknown algorithms are shown as they are, never thrown. */
 export async function describeCertificate(certificate: Certificate): Promise<Description> {
   const key = await describeKey(certificate.spki);
@@ -33,8 +29,8 @@ export async function describeCertificate(certificate: Certificate): Promise<Des
     serial: certificate.serial,
     subject: formatName(certificate.subject),
     issuer: formatName(certificate.issuer),
-    not_before: timeText(certificate.notBefore),
-    not_after: timeText(certificate.notAfter),
+    not_before: formatTime(certificate.notBefore),
+    not_after: formatTime(certificate.notAfter),
     public_key: key.json,
     signature_algorithm: algorithmText(certificate.signatureAlgorithm),
     is_ca: saysCa(certificate),
@@ -97,15 +93,15 @@ export async function describeCsr(csr: Csr): Promise<Description> {
 export async function describeCrl(crl: Crl): Promise<Description> {
   const json = {
     issuer: formatName(crl.issuer),
-    this_update: timeText(crl.thisUpdate),
-    next_update: crl.nextUpdate === undefined ? null : timeText(crl.nextUpdate),
+    this_update: formatTime(crl.thisUpdate),
+    next_update: crl.nextUpdate === undefined ? null : formatTime(crl.nextUpdate),
     crl_number: crl.number ?? null,
     signature_algorithm: algorithmText(crl.signatureAlgorithm),
     extensions: crl.extensions.map(extensionJson),
     revoked_count: crl.revoked.length,
     revoked: crl.revoked.map(({ serial, revocationDate, reason }) => ({
       serial,
-      revocation_date: timeText(revocationDate),
+      revocation_date: formatTime(revocationDate),
       reason: reason ?? null,
     })),
     sha256: await sha256Hex(crl.der),

@@ -17,6 +17,7 @@ import { type LintRule, type LintSubject, when } from "./lint_subject.ts";
 import { attributeName, attributeProblem } from "./name_attributes.ts";
 import { isEmptyName } from "./name_codec.ts";
 import { MAX_SERIAL_OCTETS } from "./serial.ts";
+import { formatTime } from "./time_text.ts";
 
 /** Rules of RFC 5280 and the documents that update it. An error is a MUST that would be broken. */
 
@@ -49,7 +50,7 @@ const VALIDITY_RULES: readonly LintRule[] = [
     check: ({ facts: { notBefore, notAfter } }) =>
       when(
         notAfter.getTime() < notBefore.getTime(),
-        `notAfter ${notAfter.toISOString()} lies before notBefore ${notBefore.toISOString()}`,
+        `notAfter ${formatTime(notAfter)} lies before notBefore ${formatTime(notBefore)}`,
       ),
   },
 ];

@@ -28,6 +28,7 @@ import { nameConstraints } from "./extensions/name_constraints.ts";
 import { NameConstraintSet } from "./name_constraints.ts";
 import { PolicyState } from "./policy_state.ts";
 import type { RevocationChecker } from "./revocation.ts";
+import { formatTime } from "./time_text.ts";
 import type { Certificate } from "./types.ts";
 import { reasonAbout, type VerdictReason, type VerifyOptions } from "./verdict.ts";
 
@@ -57,6 +58,9 @@ const PROCESSED: ReadonlySet<string> = new Set([
   OID_PKIX_OCSP_NOCHECK,
   oidByName("subjectInfoAccess", "extension")!,
   oidByName("tlsFeature", "extension")!,
+  oidByName("subjectAltPublicKeyInfo", "extension")!,
+  oidByName("altSignatureAlgorithm", "extension")!,
+  oidByName("altSignatureValue", "extension")!,
 ]);
 
 /** What a path is validated with. */
@@ -154,11 +158,11 @@ class PathWalk {
   #checkCommon(certificate: Certificate): void {
     const { at } = this.#options;
     if (at < certificate.notBefore) {
-      const message = `it is not valid before ${certificate.notBefore.toISOString()}`;
+      const message = `it is not valid before ${formatTime(certificate.notBefore)}`;
       this.#fail(certificate, "certificate.not_yet_valid", message);
     }
     if (at > certificate.notAfter) {
-      this.#fail(certificate, "certificate.expired", `it expired at ${certificate.notAfter.toISOString()}`);
+      this.#fail(certificate, "certificate.expired", `it expired at ${formatTime(certificate.notAfter)}`);
     }
     for (const extension of certificate.extensions) {
       if (!extension.critical) continue;

@@ -12,17 +12,21 @@ import { generalNameJson } from "./extensions/general_name.ts";
 import { decodeFrom, findExtension } from "./extensions/list.ts";
 import { sameName } from "./name_match.ts";
 import type { Certificate, Crl } from "./types.ts";
+import { formatTime } from "./time_text.ts";
 import { reasonAbout, type VerdictReason, type VerifyOptions } from "./verdict.ts";
+
+/** The part of the options that is about revocation. */
+type RevocationOptions = Pick<VerifyOptions, "crls" | "at" | "requireCrl" | "alternative">;
 
 /**
  * Revocation by the CRLs at hand (RFC 5280 section 6.3). A CRL counts when the certificate's own issuer signed it, it is
  * current, and its scope covers the certificate; a revocation in an outdated one still counts.
  */
 export class RevocationChecker {
-  readonly #options: Pick<VerifyOptions, "crls" | "at" | "requireCrl">;
+  readonly #options: RevocationOptions;
   readonly #verified = new Map<Crl, Map<Certificate, string | undefined>>();
 
-  constructor(options: Pick<VerifyOptions, "crls" | "at" | "requireCrl">) {
+  constructor(options: RevocationOptions) {
     this.#options = options;
   }
 
@@ -54,7 +58,7 @@ export class RevocationChecker {
     const known = this.#verified.get(crl) ?? new Map<Certificate, string | undefined>();
     this.#verified.set(crl, known);
     if (!known.has(issuer)) {
-      const { valid, reason } = await verifyCrl(crl, issuer);
+      const { valid, reason } = await verifyCrl(crl, issuer, this.#options);
       known.set(issuer, valid ? undefined : reason ?? "its signature is not valid");
     }
     return known.get(issuer);
@@ -63,13 +67,13 @@ export class RevocationChecker {
   #stale({ thisUpdate, nextUpdate }: Crl): { code: string; message: string } | undefined {
     const { at } = this.#options;
     if (thisUpdate > at) {
-      return { code: "crl.not_yet_valid", message: `its issuer's CRL begins only at ${thisUpdate.toISOString()}` };
+      return { code: "crl.not_yet_valid", message: `its issuer's CRL begins only at ${formatTime(thisUpdate)}` };
     }
     if (nextUpdate === undefined) {
       return { code: "crl.invalid", message: "its issuer's CRL does not say until when it holds (nextUpdate)" };
     }
     if (nextUpdate >= at) return undefined;
-    return { code: "crl.expired", message: `its issuer's CRL expired at ${nextUpdate.toISOString()}` };
+    return { code: "crl.expired", message: `its issuer's CRL expired at ${formatTime(nextUpdate)}` };
   }
 }
 
@@ -80,7 +84,7 @@ function revocation(crl: Crl, certificate: Certificate): VerdictReason | undefin
   return reasonAbout(
     certificate,
     "certificate.revoked",
-    `it was revoked at ${entry.revocationDate.toISOString()}${why}`,
+    `it was revoked at ${formatTime(entry.revocationDate)}${why}`,
   );
 }
 

@@ -16,6 +16,8 @@ export interface CarriedSignature {
 /** Yes, or no and why. */
 export interface SignatureVerdict {
   readonly valid: boolean;
+  /** When not valid: `signature.invalid`, `signature.unsupported`, and for an alternative signature `alternative.…`. */
+  readonly code?: string;
   readonly reason?: string;
   /** What the signature was checked as; absent when the algorithm is not known. */
   readonly scheme?: SchemeRow;
@@ -27,13 +29,16 @@ export async function checkSignature(carried: CarriedSignature): Promise<Signatu
   try {
     const scheme = decodeScheme(algorithm);
     if (!scheme) {
-      return { valid: false, reason: `the signature algorithm ${describeAlgorithm(algorithm)} is not supported` };
+      const reason = `the signature algorithm ${describeAlgorithm(algorithm)} is not supported`;
+      return { valid: false, code: "signature.unsupported", reason };
     }
     const valid = await verifySignature({ spki, scheme, message, signature });
     if (valid) return { valid, scheme };
-    return { valid, scheme, reason: `the ${scheme.label} signature does not verify with the public key` };
+    const reason = `the ${scheme.label} signature does not verify with the public key`;
+    return { valid: false, code: "signature.invalid", scheme, reason };
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    return { valid: false, reason: error.message.slice(0, 1).toLowerCase() + error.message.slice(1) };
+    const reason = error.message.slice(0, 1).toLowerCase() + error.message.slice(1);
+    return { valid: false, code: "signature.unsupported", reason };
   }
 }

@@ -4,6 +4,7 @@ import { type Bytes, plainBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { encodeScheme } from "../keys/scheme.ts";
 import { describeSpki, type SpkiInfo } from "../keys/spki.ts";
+import { alternativeAlgorithmExtension, alternativeKeyExtension } from "./alternative.ts";
 import { authorityKeyIdentifier, subjectKeyIdentifier } from "./extensions/key_identifiers.ts";
 import { encodeExtensionList, encodeExtensions, refuseDuplicates } from "./extensions/mod.ts";
 import { keyIdentifier } from "./key_id.ts";
@@ -36,6 +37,16 @@ export interface TbsSpec {
   readonly extensions: ExtensionValues;
   /** The issuer's subjectKeyIdentifier octets; left out only for self-signed certificates. */
   readonly authorityKeyId?: Bytes;
+  /** For an issuer with an alternative key (X.509 clause 9.8): the certificate gets a second signature. */
+  readonly alternative?: AlternativeSpec;
+}
+
+/** The second signature of a certificate. */
+export interface AlternativeSpec {
+  /** SubjectPublicKeyInfo of the subject's own alternative key, DER; a subject with one key has none. */
+  readonly spki?: Bytes;
+  /** How the issuer will sign with its alternative key. */
+  readonly scheme: SchemeRow;
 }
 
 /** What lint rules look at: a certificate before it is signed, or the plan of one. */
@@ -53,18 +64,27 @@ export interface TbsFacts {
   readonly rsa?: SpkiInfo["rsa"];
   readonly scheme: SchemeRow;
   readonly extensions: readonly Extension[];
+  readonly alternative?: AlternativeFacts;
+}
+
+/** What lint rules look at of an alternative key and signature. */
+export interface AlternativeFacts {
+  /** How the issuer will sign. */
+  readonly scheme: SchemeRow;
+  /** The subject's alternative key; absent when it has none. */
+  readonly key?: { readonly spki: Bytes; readonly row?: KeyRow; readonly description: string };
 }
 
 /** A TBSCertificate that may be signed once it was linted. */
 export interface Tbs extends TbsFacts {
-  /** TBSCertificate, DER. */
+  /** TBSCertificate, DER; the extension altSignatureValue is added when it is signed. */
   readonly der: Bytes;
   readonly spki: Bytes;
 }
 
 /**
  * Builds a TBSCertificate (RFC 5280 section 4.1.2), version 3. subjectKeyIdentifier is always added, and
- * authorityKeyIdentifier when the issuer's is given.
+ * authorityKeyIdentifier when the issuer's is given. An alternative signature's algorithm stands last.
  * @throws {InputError} for a value that cannot be encoded: `serial.invalid`, `name.invalid`, `general_name.invalid`,
  * `extension.invalid`, `extension.duplicate`, `validity.invalid`, `key.invalid`, `der.invalid`.
  */
@@ -72,6 +92,7 @@ export async function buildTbsCertificate(spec: TbsSpec): Promise<Tbs> {
   const subject = subjectBytes(spec.subject);
   decodeName(spec.issuer);
   const { row, description, rsa } = describeSpki(spec.spki);
+  const alternative = spec.alternative && alternativeFacts(spec.alternative);
   const keyIds: Extension[] = [{
     oid: subjectKeyIdentifier.oid,
     critical: false,
@@ -89,13 +110,26 @@ export async function buildTbsCertificate(spec: TbsSpec): Promise<Tbs> {
     notAfter: wholeSeconds(spec.notAfter, "notAfter"),
     spki: spec.spki,
     scheme: spec.scheme,
-    extensions: [...keyIds, ...encodeExtensions(spec.extensions)],
+    extensions: [...keyIds, ...encodeExtensions(spec.extensions), ...alternativeExtensions(spec.alternative)],
     keyDescription: description,
+    ...(alternative === undefined ? {} : { alternative }),
     ...(row === undefined ? {} : { row }),
     ...(rsa === undefined ? {} : { rsa }),
   };
   refuseDuplicates(fields.extensions);
   return { ...fields, der: encodeTbs(fields) };
+}
+
+function alternativeFacts({ spki, scheme }: AlternativeSpec): AlternativeFacts {
+  if (spki === undefined) return { scheme };
+  const { row, description } = describeSpki(spki);
+  return { scheme, key: { spki, description, ...(row === undefined ? {} : { row }) } };
+}
+
+function alternativeExtensions(alternative: AlternativeSpec | undefined): Extension[] {
+  if (!alternative) return [];
+  const { spki, scheme } = alternative;
+  return [...(spki ? [alternativeKeyExtension(spki)] : []), alternativeAlgorithmExtension(scheme)];
 }
 
 /** The fields of a TBSCertificate, for {@link encodeTbs}. */

@@ -1,5 +1,6 @@
-import type { Certificate, Crl } from "./types.ts";
+import type { IssuedVerdict } from "./alternative.ts";
 import { formatName } from "./name_text.ts";
+import type { Certificate, Crl } from "./types.ts";
 
 /** Why a certificate is not valid. */
 export interface VerdictReason {
@@ -11,15 +12,42 @@ export interface VerdictReason {
   readonly certificate?: string;
 }
 
+/** A signature that was checked and is good. A composite one is one signature: both its parts are good. */
+export interface CheckedSignature {
+  /** Who or what it is on, in words. */
+  readonly subject: string;
+  /** Label of its scheme. */
+  readonly scheme: string;
+  /**
+   * Label of the scheme of the alternative signature (X.509 clause 9.8), which is good too; null when there is none
+   * although the issuer has an alternative key; absent when the issuer has one key.
+   */
+  readonly alternative?: string | null;
+}
+
+/** Whether an issuer that has an alternative key must have used it. */
+export type AlternativePolicy = "required" | "optional";
+
+/** What is wrong where it should have, after "it" or "the CRL". */
+export const CLASSICAL_ONLY = "has no alternative signature although its issuer has an alternative key";
+
+/** What a good verdict says about signatures. */
+export function checkedSignature(subject: string, { scheme, alternative }: IssuedVerdict): CheckedSignature {
+  const checked = { subject, scheme: scheme!.label };
+  return alternative === undefined ? checked : { ...checked, alternative: alternative?.label ?? null };
+}
+
 /** Answer about a certificate. */
 export interface Verdict {
   readonly valid: boolean;
   /** Empty when valid. */
   readonly reasons: readonly VerdictReason[];
+  /** What a policy let pass. */
+  readonly warnings: readonly VerdictReason[];
   /** The path used, the certificate first, the trust anchor last; what was found of it when there is none. */
   readonly chain: readonly Certificate[];
-  /** Signatures that were checked and good: subject of the certificate and label of the scheme, in path order. */
-  readonly signatures: readonly { readonly subject: string; readonly scheme: string }[];
+  /** Signatures that were checked and are good, in path order: one entry a certificate. */
+  readonly signatures: readonly CheckedSignature[];
 }
 
 /** What a certificate is checked against. */
@@ -36,6 +64,11 @@ export interface VerifyOptions {
   readonly requireCrl?: boolean;
   /** Dotted OID of a purpose the path must allow (extKeyUsage); any when absent. */
   readonly purpose?: string;
+  /**
+   * What to make of a certificate or CRL without alternative signature whose issuer has an alternative key: whoever breaks
+   * the classical key alone could have made it. `required`, the default, refuses it; `optional` warns.
+   */
+  readonly alternative?: AlternativePolicy;
 }
 
 /** A reason about one certificate. */

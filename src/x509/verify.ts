@@ -1,15 +1,25 @@
 import { encodeHex, equalBytes } from "../bytes.ts";
 import { QpkiError } from "../errors.ts";
+import { checkIssued, type IssuedVerdict, issuerKeyId } from "./alternative.ts";
 import { authorityKeyId, isSelfIssued, subjectKeyId } from "./certificate_fields.ts";
 import { nameKey } from "./name_match.ts";
 import { formatName } from "./name_text.ts";
 import { validatePath } from "./path_validation.ts";
+import { preTbsCertificate } from "./pre_tbs.ts";
 import { RevocationChecker } from "./revocation.ts";
-import { checkSignature, type SignatureVerdict } from "./signature.ts";
 import type { Certificate } from "./types.ts";
-import { nameOf, reasonAbout, type Verdict, type VerdictReason, type VerifyOptions } from "./verdict.ts";
+import {
+  checkedSignature,
+  CLASSICAL_ONLY,
+  nameOf,
+  reasonAbout,
+  type Verdict,
+  type VerdictReason,
+  type VerifyOptions,
+} from "./verdict.ts";
 
-export type { Verdict, VerdictReason, VerifyOptions } from "./verdict.ts";
+export { verifyAlternative } from "./alternative.ts";
+export type { AlternativePolicy, CheckedSignature, Verdict, VerdictReason, VerifyOptions } from "./verdict.ts";
 
 /** Most certificates in a path, both ends counted. */
 const MAX_CHAIN = 16;
@@ -21,7 +31,8 @@ const MAX_STEPS = 2_000;
 
 /**
  * Whether `leaf` is valid at a time: finds a path over the intermediates to a trust anchor and validates it (RFC 5280
- * section 6). Where several paths exist, one valid path is enough. A bad certificate is a verdict with reasons, never an
+ * section 6), both signatures of certificates that have two (X.509 clause 9.8). Where several paths exist, one valid path
+ * is enough. A bad certificate is a verdict with reasons, never an
  * error.
  */
 export async function verifyCertificate(leaf: Certificate, options: VerifyOptions): Promise<Verdict> {
@@ -39,7 +50,7 @@ class PathSearch {
   readonly #revocation: RevocationChecker;
   readonly #anchors: ReadonlySet<string>;
   readonly #issuers: ReadonlyMap<string, readonly Certificate[]>;
-  readonly #signatures = new Map<Certificate, Map<string, SignatureVerdict>>();
+  readonly #signatures = new Map<Certificate, Map<string, IssuedVerdict>>();
   #signatureCount = 0;
   #pathCount = 0;
   #steps = 0;
@@ -57,7 +68,8 @@ class PathSearch {
   async run(): Promise<Verdict> {
     const found = await this.#extend([this.#leaf]);
     const { chain, reasons } = found ?? this.#best!;
-    return { valid: found !== undefined, reasons, chain, signatures: this.#checked(chain) };
+    const signatures = this.#checked(chain);
+    return { valid: found !== undefined, reasons, warnings: this.#warnings(chain), chain, signatures };
   }
 
   /** Depth first from the leaf up; the first valid path wins. */
@@ -72,8 +84,7 @@ class PathSearch {
       if (this.#exhausted()) return this.#limit(chain);
       const verdict = await this.#signature(top, issuer);
       if (!verdict.valid) {
-        const code = verdict.scheme ? "signature.invalid" : "signature.unsupported";
-        refusal ??= reasonAbout(top, code, verdict.reason ?? "its signature is not valid");
+        refusal ??= reasonAbout(top, verdict.code!, verdict.reason!);
         continue;
       }
       signed = true;
@@ -102,6 +113,7 @@ class PathSearch {
     this.#pathCount++;
     const reasons = [
       ...await this.#ownSignature(chain),
+      ...(this.#options.alternative === "optional" ? [] : this.#classicalOnly(chain)),
       ...await validatePath(chain, { ...this.#options, revocation: this.#revocation }),
     ];
     if (reasons.length === 0) return { chain, reasons };
@@ -115,8 +127,19 @@ class PathSearch {
     if (chain.length > 1 || !isSelfIssued(only!)) return [];
     const verdict = await this.#signature(only!, only!);
     // An old root signed with an algorithm that is not trusted any more is trusted for being an anchor.
-    if (verdict.valid || verdict.scheme === undefined) return [];
-    return [reasonAbout(only!, "signature.invalid", verdict.reason ?? "its own signature is not valid")];
+    if (verdict.valid || verdict.code === "signature.unsupported") return [];
+    return [reasonAbout(only!, verdict.code!, verdict.reason!)];
+  }
+
+  #warnings(chain: readonly Certificate[]): VerdictReason[] {
+    return this.#options.alternative === "optional" ? this.#classicalOnly(chain) : [];
+  }
+
+  /** Certificates without alternative signature whose issuer has an alternative key. */
+  #classicalOnly(chain: readonly Certificate[]): VerdictReason[] {
+    return this.#verdicts(chain)
+      .filter(({ verdict }) => verdict.valid && verdict.alternative === null)
+      .map(({ certificate }) => reasonAbout(certificate, "alternative.missing", `it ${CLASSICAL_ONLY}`));
   }
 
   /** Keeps a whole path before part of one, then the one with fewer reasons, then the longer one. */
@@ -154,19 +177,14 @@ class PathSearch {
     return keyIdScore(certificate, issuer) + (this.#isAnchor(issuer) ? 2 : 0) + (current ? 1 : 0);
   }
 
-  async #signature(certificate: Certificate, issuer: Certificate): Promise<SignatureVerdict> {
-    const known = this.#signatures.get(certificate) ?? new Map<string, SignatureVerdict>();
+  async #signature(certificate: Certificate, issuer: Certificate): Promise<IssuedVerdict> {
+    const known = this.#signatures.get(certificate) ?? new Map<string, IssuedVerdict>();
     this.#signatures.set(certificate, known);
-    const key = encodeHex(issuer.spki);
+    const key = issuerKeyId(issuer);
     let verdict = known.get(key);
     if (!verdict) {
       this.#signatureCount++;
-      verdict = await checkSignature({
-        spki: issuer.spki,
-        message: certificate.tbs,
-        algorithm: certificate.signatureAlgorithm,
-        signature: certificate.signature,
-      });
+      verdict = await checkIssued(certificate, issuer, preTbsCertificate);
       known.set(key, verdict);
     }
     return verdict;
@@ -185,10 +203,17 @@ class PathSearch {
   }
 
   #checked(chain: readonly Certificate[]): Verdict["signatures"] {
+    return this.#verdicts(chain)
+      .filter(({ verdict }) => verdict.valid)
+      .map(({ certificate, verdict }) => checkedSignature(nameOf(certificate), verdict));
+  }
+
+  /** What was found about the signature of each certificate of a chain that was checked. */
+  #verdicts(chain: readonly Certificate[]): { certificate: Certificate; verdict: IssuedVerdict }[] {
     return chain.flatMap((certificate, i) => {
       const issuer = chain[i + 1] ?? (chain.length === 1 ? certificate : undefined);
-      const verdict = issuer && this.#signatures.get(certificate)?.get(encodeHex(issuer.spki));
-      return verdict?.valid ? [{ subject: nameOf(certificate), scheme: verdict.scheme!.label }] : [];
+      const verdict = issuer && this.#signatures.get(certificate)?.get(issuerKeyId(issuer));
+      return verdict ? [{ certificate, verdict }] : [];
     });
   }
 }

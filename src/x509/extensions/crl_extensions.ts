@@ -19,6 +19,7 @@ import {
 import type { Bytes } from "../../bytes.ts";
 import { InputError } from "../../errors.ts";
 import { MAX_SERIAL_OCTETS, normalizeSerial, serialHex } from "../serial.ts";
+import { formatTime } from "../time_text.ts";
 import type { RevocationReason } from "../types.ts";
 import { type ExtensionCodec, extensionError, type ExtensionReader, readContent } from "./codec.ts";
 import { type DistributionPointName, pointJson, pointText, readPointName } from "./distribution_points.ts";
@@ -154,5 +155,5 @@ export function reasonByNumber(number: number): RevocationReason {
 export const invalidityDate: ExtensionReader<Date> = {
   oid: OID_CE_INVALIDITY_DATE,
   decode: (der) => readTime(expectTag(readContent(der), TAG.GENERALIZED_TIME, "invalidityDate"), "invalidityDate"),
-  show: (date) => ({ json: date.toISOString(), text: [date.toISOString()] }),
+  show: (date) => ({ json: formatTime(date), text: [formatTime(date)] }),
 };

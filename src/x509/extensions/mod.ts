@@ -3,6 +3,8 @@ import { isDottedOid, oidName } from "../../asn1/oid.ts";
 import { type Bytes, encodeHex, shorten } from "../../bytes.ts";
 import { InputError } from "../../errors.ts";
 import type { Extension, ExtensionValues } from "../types.ts";
+import { altSignatureAlgorithm } from "./alt_signature_algorithm.ts";
+import { altSignatureValue } from "./alt_signature_value.ts";
 import { certificateIssuer, issuerAltName, subjectAltName } from "./alt_name.ts";
 import { authorityInfoAccess, subjectInfoAccess } from "./authority_info_access.ts";
 import { basicConstraints } from "./basic_constraints.ts";
@@ -17,6 +19,7 @@ import { nameConstraints } from "./name_constraints.ts";
 import { ocspNoCheck } from "./ocsp_no_check.ts";
 import { inhibitAnyPolicy, policyConstraints, policyMappings } from "./policy_constraints.ts";
 import { qcStatements } from "./qc_statements.ts";
+import { subjectAltPublicKeyInfo } from "./subject_alt_public_key_info.ts";
 import { tlsFeature } from "./tls_feature.ts";
 
 export { decodeFrom, encodeExtensionList, findExtension, readExtensionList } from "./list.ts";
@@ -42,6 +45,9 @@ const READERS: readonly AnyReader[] = [
   ocspNoCheck,
   qcStatements,
   tlsFeature,
+  subjectAltPublicKeyInfo,
+  altSignatureAlgorithm,
+  altSignatureValue,
   crlNumber,
   deltaCrlIndicator,
   issuingDistributionPoint,
