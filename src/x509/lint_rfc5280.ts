@@ -12,6 +12,7 @@ import {
 } from "../asn1/oid.ts";
 import { formatGeneralName } from "./extensions/general_name.ts";
 import { findExtension } from "./extensions/list.ts";
+import { ALTERNATIVE_RULES } from "./lint_alternative.ts";
 import { EKU_RULES } from "./lint_purposes.ts";
 import { type LintRule, type LintSubject, when } from "./lint_subject.ts";
 import { attributeName, attributeProblem } from "./name_attributes.ts";
@@ -19,7 +20,7 @@ import { isEmptyName } from "./name_codec.ts";
 import { MAX_SERIAL_OCTETS } from "./serial.ts";
 import { formatTime } from "./time_text.ts";
 
-/** Rules of RFC 5280 and the documents that update it. An error is a MUST that would be broken. */
+/** Rules of RFC 5280, X.509 and the documents that update them. An error is a MUST that would be broken. */
 
 function hasBit(subject: LintSubject, bit: string): boolean {
   return subject.keyUsage?.value.some((value) => value === bit) === true;
@@ -192,7 +193,7 @@ const KEY_USAGE_RULES: readonly LintRule[] = [
   {
     id: "key_usage.key_type",
     severity: "error",
-    reference: "RFC 5280 section 4.2.1.3, RFC 8813, RFC 9295",
+    reference: "RFC 5280 section 4.2.1.3, RFC 8813, RFC 9295, RFC 9881, RFC 9909, RFC 9935",
     check: ({ facts: { row }, keyUsage }) =>
       row === undefined ? [] : (keyUsage?.value ?? [])
         .filter((bit) => !row.keyUsage.includes(bit))
@@ -346,6 +347,7 @@ export const RFC5280_RULES: readonly LintRule[] = [
   ...KEY_USAGE_RULES,
   ...EKU_RULES,
   ...KEY_RULES,
+  ...ALTERNATIVE_RULES,
   ...CRITICALITY_RULES,
   ...OTHER_RULES,
 ];

@@ -232,7 +232,7 @@ testWith("requests of OpenSSL are read and verified", { needs: ["openssl"] }, as
       const csr = readCsr(Deno.readFileSync(tmp.join("b.csr")));
       eq(formatName(csr.subject), "C=FR,O=Été,CN=a.test");
       eq(csr.extensions.map(({ oid }) => oid), ["2.5.29.17"]);
-      eq(await verifyCsr(csr), { valid: true }, kind.join(" "));
+      eq((await verifyCsr(csr)).valid, true, kind.join(" "));
     }
   }
   openssl(
@@ -268,7 +268,7 @@ testWith("requests of GnuTLS are read and verified", { needs: ["gnutls"] }, asyn
     const csr = readCsr(Deno.readFileSync(tmp.join("g.csr")));
     match(formatName(csr.subject), /CN=b\.test/);
     ok(csr.extensions.some(({ oid }) => oid === "2.5.29.17"));
-    eq(await verifyCsr(csr), { valid: true }, type);
+    eq((await verifyCsr(csr)).valid, true, type);
   }
 });
 
@@ -313,7 +313,7 @@ default_md=sha256\npolicy=p\ncrlnumber=${tmp.path}/crlnumber\ndefault_crl_days=7
   const crl = readCrl(Deno.readFileSync(tmp.join("crl.pem")));
   eq(crl.number, "01");
   eq(crl.revoked.map(({ serial, reason }) => ({ serial, reason })), [{ serial: "01", reason: "superseded" }]);
-  eq(await verifyCrl(crl, anchor!), { valid: true });
+  eq((await verifyCrl(crl, anchor!)).valid, true);
   const options = { intermediates: [], anchors: [anchor!], at: new Date() };
   eq((await verifyCertificate(leaf!, options)).reasons, []);
   eq((await verifyCertificate(leaf!, { ...options, crls: [crl] })).reasons.map(({ code }) => code), [

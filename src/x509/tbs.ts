@@ -1,6 +1,6 @@
 import type { KeyRow, SchemeRow } from "../alg/find.ts";
 import { explicit, integer, sequence, sequenceOf, time } from "../asn1/der.ts";
-import { type Bytes, plainBytes } from "../bytes.ts";
+import { type Bytes, equalBytes, plainBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { encodeScheme } from "../keys/scheme.ts";
 import { describeSpki, type SpkiInfo } from "../keys/spki.ts";
@@ -86,13 +86,13 @@ export interface Tbs extends TbsFacts {
  * Builds a TBSCertificate (RFC 5280 section 4.1.2), version 3. subjectKeyIdentifier is always added, and
  * authorityKeyIdentifier when the issuer's is given. An alternative signature's algorithm stands last.
  * @throws {InputError} for a value that cannot be encoded: `serial.invalid`, `name.invalid`, `general_name.invalid`,
- * `extension.invalid`, `extension.duplicate`, `validity.invalid`, `key.invalid`, `der.invalid`.
+ * `extension.invalid`, `extension.duplicate`, `validity.invalid`, `key.invalid`, `alternative.same_key`, `der.invalid`.
  */
 export async function buildTbsCertificate(spec: TbsSpec): Promise<Tbs> {
   const subject = subjectBytes(spec.subject);
   decodeName(spec.issuer);
   const { row, description, rsa } = describeSpki(spec.spki);
-  const alternative = spec.alternative && alternativeFacts(spec.alternative);
+  const alternative = spec.alternative && alternativeFacts(spec.alternative, spec.spki);
   const keyIds: Extension[] = [{
     oid: subjectKeyIdentifier.oid,
     critical: false,
@@ -120,8 +120,13 @@ export async function buildTbsCertificate(spec: TbsSpec): Promise<Tbs> {
   return { ...fields, der: encodeTbs(fields) };
 }
 
-function alternativeFacts({ spki, scheme }: AlternativeSpec): AlternativeFacts {
+function alternativeFacts({ spki, scheme }: AlternativeSpec, native: Bytes): AlternativeFacts {
   if (spki === undefined) return { scheme };
+  if (equalBytes(spki, native)) {
+    throw new InputError("Cannot certify the alternative key: it is the same as the subject's key", {
+      code: "alternative.same_key",
+    });
+  }
   const { row, description } = describeSpki(spki);
   return { scheme, key: { spki, description, ...(row === undefined ? {} : { row }) } };
 }
