@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
 import { describe, run, runCli, runOk, type RunResult } from "../support/cli.ts";
-import { type LabToken, labToken } from "../support/lab.ts";
-import { type TempFolder, tempFolder } from "../support/tmp.ts";
-import type { Place } from "./matrix.ts";
+import type { LabToken } from "../support/lab.ts";
+import { tempFolder } from "../support/tmp.ts";
 
 /** A key's name in files and tokens, and whether it is two keys. */
 export interface KeyWish {
@@ -10,26 +9,27 @@ export interface KeyWish {
   readonly hybrid: boolean;
 }
 
-/** A work folder with an `hsm.yaml` for a new token, or without when keys are in files. */
+/** How the keys of a bench are kept. */
+export interface BenchOptions {
+  /** The post-quantum keys of hybrids are not for the token. */
+  readonly pqcInFiles?: boolean;
+}
+
+/** A work folder with an `hsm.yaml` for a token, or without when keys are in files. */
 export class Bench implements Disposable {
-  readonly #tmp: TempFolder;
+  readonly #tmp = tempFolder("qpki-lab-");
   readonly #token: LabToken | undefined;
   readonly #pqcInFiles: boolean;
+  /** Begins every label, so that benches can share a token. */
+  readonly #prefix = crypto.randomUUID().slice(0, 8);
 
-  private constructor(token: LabToken | undefined, pqcInFiles: boolean) {
-    this.#tmp = tempFolder("qpki-lab-");
+  constructor(token: LabToken | undefined, { pqcInFiles = false }: BenchOptions = {}) {
     this.#token = token;
     this.#pqcInFiles = pqcInFiles;
     token?.hsmYaml(this.path("hsm.yaml"));
   }
 
-  /** `pqcInFiles`: the post-quantum keys of hybrids are not for the token. */
-  static async make(place: Place, pqcInFiles = false): Promise<Bench> {
-    return new Bench(place === "software" ? undefined : await labToken(place), pqcInFiles);
-  }
-
   [Symbol.dispose](): void {
-    this.#token?.[Symbol.dispose]();
     this.#tmp[Symbol.dispose]();
   }
 
@@ -49,14 +49,15 @@ export class Bench implements Disposable {
   /** Flags for a command that makes the keys of a CA or a credential. */
   keyFlags({ label, hybrid }: KeyWish): string[] {
     if (!this.#token) return [];
-    const flags = ["--hsm-config", "./hsm.yaml", "--key-label", label];
+    const flags = ["--hsm-config", "./hsm.yaml", "--key-label", `${this.#prefix}-${label}`];
     return hybrid && this.#pqcInFiles ? [...flags, "--pqc-in", "software"] : flags;
   }
 
   /** Flags for `csr gen`, which names its files. */
   requestKeyFlags({ label, hybrid }: KeyWish): string[] {
     const second = hybrid && (!this.#token || this.#pqcInFiles) ? ["--hybrid-keyout", `${label}-pqc.key`] : [];
-    const first = this.#token ? ["--hsm-config", "./hsm.yaml", "--key-label", label] : ["--keyout", `${label}.key`];
+    const inToken = ["--hsm-config", "./hsm.yaml", "--key-label", `${this.#prefix}-${label}`];
+    const first = this.#token ? inToken : ["--keyout", `${label}.key`];
     return [...first, ...second];
   }
 

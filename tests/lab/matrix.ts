@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { defaultScheme, findKeyRow, findSchemeRow, type KeyRow, keyRows, partsOf } from "../../src/alg/find.ts";
 import { runJson } from "../support/cli.ts";
 import { type Judge, startJudge } from "../support/judge.ts";
-import { capabilitiesOf, labToken, type LabTokenName, TOKEN_NEEDS } from "../support/lab.ts";
+import { capabilitiesOf, type LabToken, labToken, type LabTokenName, TOKEN_NEEDS } from "../support/lab.ts";
 import { type Need, needs, testWith } from "../support/require.ts";
 import { Bench } from "./bench.ts";
 import { judgeHierarchy, judgeKem, judgeRoot } from "./judges.ts";
@@ -47,9 +47,13 @@ const REFUSED: Readonly<Record<Place, readonly string[]>> = {
 export async function registerMatrix(place: Place): Promise<void> {
   const tools: Need[] = ["lab", "openssl-pqc", "bouncycastle", ...place === "software" ? [] : TOKEN_NEEDS[place]];
   if (needs(...tools) !== undefined) return testWith(`${place}: the matrix`, { needs: tools }, () => {});
-  const cannot = await whyNot(place);
+  const token = place === "software" ? undefined : await labToken(place);
+  const cannot = await whyNot(place, token);
   const judge = startJudge();
-  Deno.test.afterAll(async () => await judge[Symbol.asyncDispose]());
+  Deno.test.afterAll(async () => {
+    await judge[Symbol.asyncDispose]();
+    token?.[Symbol.dispose]();
+  });
   const profiles = (await runJson(["profile", "list"]) as { profiles: ListedProfile[] }).profiles;
   const found = profiles.filter(({ name, ca }) => ca && name.endsWith("/root-ca")).map(({ name }) => name.slice(0, -8));
   for (const name of new Set([...FAMILIES, ...found])) {
@@ -57,14 +61,14 @@ export async function registerMatrix(place: Place): Promise<void> {
     const { skip, pqcInFiles = false } = typeof family === "string" ? { skip: family } : planFor(family, cannot);
     const where = pqcInFiles ? ", its post-quantum keys in files" : "";
     testWith(`${place}: a hierarchy of ${name}${where}`, { skip }, async () => {
-      using bench = await Bench.make(place, pqcInFiles);
+      using bench = new Bench(token, { pqcInFiles });
       await hierarchy(family as Family, bench, judge);
     });
   }
   const served = keyRows().filter((row) => cannot(row) === undefined);
   for (const row of served) {
     testWith(`${place}: ${row.kind === "kem" ? "a certified key" : "a root"} of ${row.name}`, {}, async () => {
-      using bench = await Bench.make(place);
+      using bench = new Bench(token);
       await (row.kind === "kem" ? kemKey(row, bench, judge) : root(row, bench, judge));
     });
   }
@@ -75,13 +79,11 @@ export async function registerMatrix(place: Place): Promise<void> {
 }
 
 /** Why keys of a row cannot be in a place, or undefined. */
-async function whyNot(place: Place): Promise<(row: KeyRow) => string | undefined> {
-  if (place === "software") return () => undefined;
-  using token = await labToken(place);
+async function whyNot(place: Place, token: LabToken | undefined): Promise<(row: KeyRow) => string | undefined> {
+  if (!token) return () => undefined;
   const { missingFor } = await capabilitiesOf(token);
-  const refused = new Set(REFUSED[place]);
   return (row) => {
-    const curve = [row.name, row.parts?.classical].find((name) => name && refused.has(name));
+    const curve = [row.name, row.parts?.classical].find((name) => name && REFUSED[place].includes(name));
     return missingFor(row) ?? (curve && `${place} refuses ${curve}`);
   };
 }

@@ -80,7 +80,7 @@ const OPENCRYPTOKI = "/var/lib/opencryptoki";
 /** openCryptoki's soft token in one of the slots that `scripts/lab/opencryptoki.sh` made. */
 async function opencryptokiToken({ label, pin }: Required<LabTokenOptions>): Promise<LabToken> {
   const folder = tempFolder("qpki-opencryptoki-");
-  const slot = claimSlot();
+  const slot = await claimSlot();
   const conf = (args: string[], stdin?: string) => must("pkcsconf", [...args, "-c", String(slot)], {}, stdin);
   await conf(["-I", "-S", "87654321"], `${label}\n`);
   // a token accepts no user PIN before the SO's first one was changed, and none for use before its owner changed it
@@ -97,15 +97,18 @@ async function opencryptokiToken({ label, pin }: Required<LabTokenOptions>): Pro
   };
 }
 
-/** The number of a slot that no other test of this run has. */
-function claimSlot(): number {
-  for (let slot = 0; slot < 6; slot++) {
-    try {
-      Deno.mkdirSync(`${OPENCRYPTOKI}/qpki${slot}.claimed`);
-      return slot;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+/** The number of a slot that no other test of this run has; waits for one that is given back. */
+async function claimSlot(): Promise<number> {
+  for (let waited = 0; waited < 240; waited++) {
+    for (const slot of [0, 1, 2]) {
+      try {
+        Deno.mkdirSync(`${OPENCRYPTOKI}/qpki${slot}.claimed`);
+        return slot;
+      } catch (error) {
+        if (!(error instanceof Deno.errors.AlreadyExists)) throw error;
+      }
     }
+    await new Promise((done) => setTimeout(done, 1000));
   }
   throw new Error("Every openCryptoki slot is in use: dispose of tokens, or add slots in scripts/lab/opencryptoki.sh");
 }
