@@ -147,6 +147,7 @@ const REQUEST_ATTRIBUTES: readonly OidRow[] = [
   ["1.2.840.113549.1.9.14", "extensionRequest"],
   ["1.2.840.113549.1.9.20", "friendlyName"],
   ["1.2.840.113549.1.9.21", "localKeyId"],
+  ["1.3.6.1.4.1.22112.2.1", "privateKeyPossessionStatement", "statementOfPossession"],
   ["1.2.840.113549.1.7.1", "data"],
   ["1.2.840.113549.1.7.2", "signedData"],
   ["1.2.840.113549.1.7.3", "envelopedData"],
@@ -433,6 +434,8 @@ export const OID_QCS_LEGISLATION = "0.4.0.1862.1.7";
 // Attributes of requests.
 /** extensionRequest (RFC 2985). */
 export const OID_EXTENSION_REQUEST = "1.2.840.113549.1.9.14";
+/** privateKeyPossessionStatement, a request attribute (RFC 9883 section 3). */
+export const OID_POSSESSION_STATEMENT = "1.3.6.1.4.1.22112.2.1";
 /** challengePassword (RFC 2985). */
 export const OID_CHALLENGE_PASSWORD = "1.2.840.113549.1.9.7";
 /** signedData (RFC 5652). */

@@ -5,9 +5,11 @@ import { sha256Hex } from "../keys/digest.ts";
 import { describeAlgorithm } from "../keys/scheme.ts";
 import { describeSpki, spkiFingerprint } from "../keys/spki.ts";
 import { fingerprint, isCa } from "./certificate_fields.ts";
+import { requestedAlternative } from "./csr_attributes.ts";
 import { colonHex } from "./extensions/key_identifiers.ts";
 import { decodeExtension } from "./extensions/mod.ts";
 import { formatName } from "./name_text.ts";
+import { possessionStatement } from "./possession.ts";
 import { formatTime } from "./time_text.ts";
 import type { Certificate, Crl, Csr, Extension } from "./types.ts";
 
@@ -54,10 +56,15 @@ export async function describeCertificate(certificate: Certificate): Promise<Des
 }
 
 function saysCa(certificate: Certificate): boolean {
+  return readable(() => isCa(certificate)) ?? false;
+}
+
+/** What `read` returns; undefined for what is malformed. */
+function readable<T>(read: () => T): T | undefined {
   try {
-    return isCa(certificate);
+    return read();
   } catch (error) {
-    if (error instanceof QpkiError) return false;
+    if (error instanceof QpkiError) return undefined;
     throw error;
   }
 }
@@ -65,10 +72,12 @@ function saysCa(certificate: Certificate): boolean {
 /** Describes a request. */
 export async function describeCsr(csr: Csr): Promise<Description> {
   const key = await describeKey(csr.spki);
+  const more = await describeParts(csr);
   const json = {
     subject: formatName(csr.subject),
     public_key: key.json,
     signature_algorithm: algorithmText(csr.signatureAlgorithm),
+    ...more.json,
     attributes: csr.attributes.map(({ oid, values }) => ({
       oid,
       name: oidName(oid) ?? oid,
@@ -83,10 +92,35 @@ export async function describeCsr(csr: Csr): Promise<Description> {
     `    Subject: ${json.subject}`,
     ...key.lines,
     `    Signature Algorithm: ${json.signature_algorithm}`,
+    ...more.lines,
     ...(names.length === 0 ? [] : [`    Attributes: ${names.join(", ")}`]),
     ...extensionLines("Requested Extensions", csr.extensions),
   ];
   return { json, text: joined(lines) };
+}
+
+/** The alternative key of a request, and its statement of possession. */
+async function describeParts(csr: Csr): Promise<{ json: Record<string, unknown>; lines: string[] }> {
+  const { spki, algorithm } = readable(() => requestedAlternative(csr)) ?? {};
+  const key = spki && await describeKey(spki, "Alternative Public Key");
+  const scheme = algorithm && algorithmText(algorithm);
+  const statement = readable(() => possessionStatement(csr));
+  const signer = statement && `certificate ${statement.serial} of ${formatName(statement.issuer)}`;
+  const included = statement?.certificate !== undefined;
+  return {
+    json: {
+      ...(key ? { alternative_public_key: key.json } : {}),
+      ...(scheme === undefined ? {} : { alternative_signature_algorithm: scheme }),
+      ...(statement
+        ? { possession: { issuer: formatName(statement.issuer), serial: statement.serial, included } }
+        : {}),
+    },
+    lines: [
+      ...(key?.lines ?? []),
+      ...(scheme === undefined ? [] : [`    Alternative Signature Algorithm: ${scheme}`]),
+      ...(signer === undefined ? [] : [`    Possession Stated By: ${signer}${included ? " (included)" : ""}`]),
+    ],
+  };
 }
 
 /** Describes a CRL with all its entries. */
@@ -122,12 +156,15 @@ export async function describeCrl(crl: Crl): Promise<Description> {
   return { json, text: joined(lines) };
 }
 
-async function describeKey(spki: Uint8Array): Promise<{ json: Record<string, unknown>; lines: string[] }> {
+async function describeKey(
+  spki: Uint8Array,
+  title = "Public Key",
+): Promise<{ json: Record<string, unknown>; lines: string[] }> {
   const algorithm = keyText(spki);
   const hash = await spkiFingerprint(spki);
   return {
     json: { algorithm, spki_sha256: hash },
-    lines: [`    Public Key: ${algorithm}`, `        SHA-256: ${hash}`],
+    lines: [`    ${title}: ${algorithm}`, `        SHA-256: ${hash}`],
   };
 }
 

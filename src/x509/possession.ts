@@ -1,4 +1,5 @@
 import { DerFields, expectTag, integer, readDer, sequence, TAG } from "../asn1/der.ts";
+import { OID_POSSESSION_STATEMENT } from "../asn1/oid.ts";
 import type { Bytes } from "../bytes.ts";
 import { describeSpki } from "../keys/spki.ts";
 import { keyUsage, subjectAltNames } from "./certificate_fields.ts";
@@ -15,9 +16,6 @@ import type { Certificate, Csr } from "./types.ts";
  * Statement of possession of a private key (RFC 9883): a key that cannot sign, as one of ML-KEM, is certified on the word of
  * the holder of a signature certificate, who signs the request. It is an assertion, not a proof.
  */
-
-/** privateKeyPossessionStatement, the request attribute (RFC 9883 section 3). */
-export const OID_POSSESSION_STATEMENT = "1.3.6.1.4.1.22112.2.1";
 
 /** What the attribute says. */
 export interface PossessionStatement {

@@ -1,4 +1,4 @@
-import type { KeyRow, SchemeRow } from "../alg/find.ts";
+import { type KeyRow, keyRowsBySpkiOid, type SchemeRow } from "../alg/find.ts";
 import { explicit, integer, sequence, sequenceOf, time } from "../asn1/der.ts";
 import { type Bytes, equalBytes, plainBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
@@ -91,7 +91,7 @@ export interface Tbs extends TbsFacts {
 export async function buildTbsCertificate(spec: TbsSpec): Promise<Tbs> {
   const subject = subjectBytes(spec.subject);
   decodeName(spec.issuer);
-  const { row, description, rsa } = describeSpki(spec.spki);
+  const { row, description, rsa } = describeKey(spec.spki);
   const alternative = spec.alternative && alternativeFacts(spec.alternative, spec.spki);
   const keyIds: Extension[] = [{
     oid: subjectKeyIdentifier.oid,
@@ -120,6 +120,14 @@ export async function buildTbsCertificate(spec: TbsSpec): Promise<Tbs> {
   return { ...fields, der: encodeTbs(fields) };
 }
 
+/** As `describeSpki`; the description says so when a known algorithm has parameters that it must not have. */
+function describeKey(spki: Bytes): SpkiInfo {
+  const info = describeSpki(spki);
+  const rows = info.row ? [] : keyRowsBySpkiOid(info.algorithmOid);
+  const isAbsentKnown = rows.some((row) => row.spki.parameters === "absent");
+  return isAbsentKnown ? { ...info, description: `${info.description} with parameters` } : info;
+}
+
 function alternativeFacts({ spki, scheme }: AlternativeSpec, native: Bytes): AlternativeFacts {
   if (spki === undefined) return { scheme };
   if (equalBytes(spki, native)) {
@@ -127,7 +135,7 @@ function alternativeFacts({ spki, scheme }: AlternativeSpec, native: Bytes): Alt
       code: "alternative.same_key",
     });
   }
-  const { row, description } = describeSpki(spki);
+  const { row, description } = describeKey(spki);
   return { scheme, key: { spki, description, ...(row === undefined ? {} : { row }) } };
 }
 
