@@ -17,6 +17,8 @@ const driver: Driver = {
     darwin: ["/opt/homebrew/lib/softhsm/libsofthsm2.so", "/usr/local/lib/softhsm/libsofthsm2.so"],
     windows: ["C:\\SoftHSM2\\lib\\softhsm2-x64.dll"],
   },
+  // C_Login reads the token's file anew, and fails while another process writes it
+  quirks: ["fickle-login"],
   // it takes no parameter for either Edwards curve
   mechanisms: { CKM_EDDSA: { input: "message", output: "raw" } },
   hints: {

@@ -69,11 +69,12 @@ export interface SignMechanism {
 }
 
 /** Departures from the standard that the core knows how to live with. */
-export const QUIRKS = ["probe-length", "no-init-args", "no-finalize"] as const;
+export const QUIRKS = ["probe-length", "no-init-args", "no-finalize", "fickle-login"] as const;
 
 /**
  * `probe-length`: asks for the length of a signature with a null buffer first. `no-init-args`: C_Initialize takes NULL
- * only. `no-finalize`: C_Finalize is never called, because the module does not survive it.
+ * only. `no-finalize`: C_Finalize is never called, because the module does not survive it. `fickle-login`: C_Login fails
+ * now and then without a reason and without counting a wrong PIN; only with it may the same PIN be given again.
  */
 export type Quirk = typeof QUIRKS[number];
 

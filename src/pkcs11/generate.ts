@@ -142,11 +142,12 @@ async function compareTemplates(
   for (const half of ["private", "public"] as const) {
     const template: Template = templates[half];
     const action = `read back the new ${half} key in token "${ctx.label}"`;
-    const names = [...Object.keys(template), ...UNSTATED_USES]
+    const unstated: Template = half === "private" ? { ...UNSTATED_USES, ...BORN_INSIDE } : UNSTATED_USES;
+    const names = [...new Set([...Object.keys(template), ...Object.keys(unstated)])]
       .filter((name) => !NOT_COMPARED.has(name) && !ctx.driver.notCompared.includes(name));
     const found = await session.attributes(handles[half], names, action);
     for (const name of names) {
-      const wanted = template[name] ?? false;
+      const wanted = template[name] ?? unstated[name]!;
       if (agrees(ctx, { name, wanted }, found.bytes(name))) continue;
       deviations.push(`${name} of the ${half} key is ${found.describe(name)}, wanted ${describeWanted(name, wanted)}`);
     }
@@ -155,7 +156,13 @@ async function compareTemplates(
 }
 
 /** Uses that only tokens of PKCS#11 3.2 have a flag for: not asked for, and not allowed either. */
-const UNSTATED_USES = ["CKA_ENCAPSULATE", "CKA_DECAPSULATE"] as const;
+const UNSTATED_USES: Template = { CKA_ENCAPSULATE: false, CKA_DECAPSULATE: false };
+
+/**
+ * What the token itself says of a private key that never came out; no template may state it. CKA_LOCAL is not among it:
+ * NSS denies it of keys that it made itself.
+ */
+const BORN_INSIDE: Template = { CKA_ALWAYS_SENSITIVE: true, CKA_NEVER_EXTRACTABLE: true };
 
 /** Tokens keep a curve in a form of their own; the public key itself shows whether it is the right one. */
 const NOT_COMPARED: ReadonlySet<string> = new Set(["CKA_EC_PARAMS"]);
@@ -165,8 +172,8 @@ function agrees(
   { name, wanted }: { name: string; wanted: AttributeValue },
   found: Uint8Array | undefined,
 ): boolean {
-  // a use that the token has no attribute for cannot be allowed
-  if (found === undefined) return wanted === false;
+  // a use that the token has no attribute for cannot be allowed; of CKA_EXTRACTABLE silence proves nothing
+  if (found === undefined) return Object.hasOwn(BORN_INSIDE, name) || (wanted === false && name !== "CKA_EXTRACTABLE");
   if (typeof wanted === "boolean") return found.length === 1 && (found[0] !== 0) === wanted;
   const bytes = encodeValue(ctx.slot.module.ffi.platform, wanted);
   return equalBytes(bytes, found) || (name === "CKA_PUBLIC_EXPONENT" && equalBytes(bytes, withoutZeros(found)));

@@ -80,7 +80,9 @@ export class Login {
   async authenticate(session: Session): Promise<void> {
     if (this.#refused) throw this.#refused;
     try {
-      await this.#present(session, CKU.CKU_CONTEXT_SPECIFIC, this.#slot.presentToken());
+      const token = this.#slot.presentToken();
+      if (hasFlag(token.flags, "CKF_USER_PIN_FINAL_TRY")) this.#examine(token);
+      await this.#present(session, CKU.CKU_CONTEXT_SPECIFIC, token);
     } catch (error) {
       // the operation that waits for the login stays open
       session.spoil();
@@ -137,7 +139,8 @@ export class Login {
     const action = `log in to token "${token.label}"`;
     const rv = await this.#tryOnce(session, userType, token);
     if (rv === CKR.CKR_OK || rv === CKR.CKR_USER_ALREADY_LOGGED_IN) return;
-    const baseless = isBaseless(rv, token);
+    // a module that nobody knows to be fickle may mean a wrong PIN by it
+    const baseless = this.#slot.module.has("fickle-login") && isBaseless(rv, token);
     const details = rv === CKR.CKR_PIN_INCORRECT
       ? { hint: this.#afterWrongPin() }
       : baseless

@@ -1,6 +1,6 @@
 import { TokenError } from "../errors.ts";
 import { CKF, CKR } from "./constants.ts";
-import type { CompleteDriver, Driver, ModuleFacts } from "./driver.ts";
+import type { CompleteDriver, Driver, ModuleFacts, Quirk } from "./driver.ts";
 import { type HintTable, tokenError } from "./errors.ts";
 import { Arena } from "./arena.ts";
 import { type Arg, cString, type Ffi, type FunctionName, loadFfi } from "./ffi.ts";
@@ -29,7 +29,7 @@ const READ_PAUSE_MS = 10;
 export class Module implements Disposable {
   readonly ffi: Ffi;
   #hints: HintTable;
-  #quirks: readonly string[];
+  #quirks: readonly Quirk[];
   readonly #initString: string | undefined;
   /** Whether this value initialised the library, which the process shares, and so has to finalise it. */
   #owner = false;
@@ -55,6 +55,11 @@ export class Module implements Disposable {
   /** Hints of the driver in use. */
   get hints(): HintTable {
     return this.#hints;
+  }
+
+  /** Whether the driver in use knows this departure from the standard. */
+  has(quirk: Quirk): boolean {
+    return this.#quirks.includes(quirk);
   }
 
   /** Uses the hints and quirks of a driver that was chosen after loading. */
@@ -99,7 +104,7 @@ export class Module implements Disposable {
    * process initialised it. All sessions are lost.
    */
   restart(): void {
-    if (!this.#owner || this.#quirks.includes("no-finalize")) return;
+    if (!this.#owner || this.has("no-finalize")) return;
     this.ffi.call("C_Finalize", null);
     this.#owner = false;
     this.#initialize();
@@ -109,7 +114,7 @@ export class Module implements Disposable {
     if (this.#disposed) return;
     this.#disposed = true;
     // a module that cannot shut down must not hide the result of the work before
-    if (this.#owner && !this.#quirks.includes("no-finalize")) this.ffi.call("C_Finalize", null);
+    if (this.#owner && !this.has("no-finalize")) this.ffi.call("C_Finalize", null);
   }
 
   /**
@@ -128,7 +133,7 @@ export class Module implements Disposable {
   }
 
   #callInitialize(): number {
-    if (this.#quirks.includes("no-init-args")) return this.ffi.call("C_Initialize", null);
+    if (this.has("no-init-args")) return this.ffi.call("C_Initialize", null);
     const rv = this.ffi.call("C_Initialize", this.#initializeArgs());
     // some modules take no arguments at all, or cannot lock (PKCS#11 3.2 section 5.4)
     const refused = rv === CKR.CKR_ARGUMENTS_BAD || rv === CKR.CKR_CANT_LOCK;

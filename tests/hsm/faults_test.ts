@@ -3,12 +3,12 @@ import { findKeyRow, findSchemeRow } from "../../src/alg/find.ts";
 import { proveSigner } from "../../src/keys/verify.ts";
 import type { FunctionName } from "../../src/pkcs11/ffi.ts";
 import { CKR } from "../../src/pkcs11/constants.ts";
-import { CK_MECHANISM_INFO, LP64 } from "../../src/pkcs11/layout.ts";
+import { CK_ATTRIBUTE, CK_MECHANISM_INFO, LP64 } from "../../src/pkcs11/layout.ts";
 import { mustConstant } from "../../src/pkcs11/names.ts";
 import { answerOnce, type Hook, type Shim, templateValues, tokenFlags } from "../support/fake_token.ts";
 import { testWith } from "../support/require.ts";
 import type { SoftHsmToken } from "../support/softhsm.ts";
-import { open, ownToken, refTo, shimFor } from "./support.ts";
+import { open, ownToken, pkcs11Tool, refTo, shimFor } from "./support.ts";
 
 /*
  * What happens when a token misbehaves: SoftHSM2 behind a layer that changes single calls. The layer is a fake, because
@@ -119,6 +119,47 @@ for (const [what, hook, message] of DEVIATIONS) {
     );
     assert.deepEqual(await provider.objects(), []);
   });
+}
+
+/** A token that answers a question about one attribute of every object in its own way. */
+function answering(name: string, value: number | "hidden"): (ffi: Shim) => Hook {
+  return (ffi) => (args, next) => {
+    const rv = next(...args);
+    const table = args[2] as Uint8Array;
+    for (let i = 0; i < Number(args[3]); i++) {
+      const base = i * CK_ATTRIBUTE.size(LP64);
+      if (CK_ATTRIBUTE.number(LP64, table, "type", base) !== mustConstant(name)) continue;
+      if (value === "hidden") {
+        CK_ATTRIBUTE.set(LP64, table, { field: "ulValueLen", value: 0xffff_ffff_ffff_ffffn, base });
+        return CKR.CKR_ATTRIBUTE_TYPE_INVALID;
+      }
+      // null in the call that only asks for the length
+      const at = BigInt(CK_ATTRIBUTE.get(LP64, table, "pValue", base)) - ffi.address(table);
+      if (at > 0n && at < BigInt(table.length)) table[Number(at)] = value;
+    }
+    return rv;
+  };
+}
+
+const CONFESSIONS: [name: string, value: number | "hidden", message: RegExp][] = [
+  ["CKA_ALWAYS_SENSITIVE", 0, /CKA_ALWAYS_SENSITIVE of the private key is false, wanted true/],
+  ["CKA_NEVER_EXTRACTABLE", 0, /CKA_NEVER_EXTRACTABLE of the private key is false, wanted true/],
+  ["CKA_EXTRACTABLE", "hidden", /CKA_EXTRACTABLE of the private key is absent, wanted false/],
+];
+
+for (const [name, value, message] of CONFESSIONS) {
+  testWith(
+    `a new key with ${name} ${value === 0 ? "false" : value} is not trusted`,
+    { needs: ["softhsm"] },
+    async () => {
+      using token = ownToken();
+      const ffi = shimFor(token);
+      ffi.hooks.C_GetAttributeValue = answering(name, value)(ffi);
+      await using provider = await open(token, { ffi });
+      await assert.rejects(provider.generate(P256, refTo({ label: "new" })), { code: "key.attributes_wrong", message });
+      assert.deepEqual(await provider.objects(), []);
+    },
+  );
 }
 
 testWith("a key on another curve than asked for is caught", { needs: ["softhsm"] }, async () => {
@@ -378,6 +419,35 @@ testWith("C_Login that contradicts the token's flags is repeated, though no PIN 
   await using provider = await open(token, { ffi });
   assert.deepEqual(await provider.list(), []);
   assert.equal(ffi.count("C_Login"), 3);
+});
+
+testWith("C_Login is repeated only for a module that is known to be fickle", { needs: ["softhsm"] }, async () => {
+  for (const rv of [CKR.CKR_GENERAL_ERROR, CKR.CKR_FUNCTION_FAILED, CKR.CKR_USER_PIN_NOT_INITIALIZED]) {
+    using token = ownToken();
+    const ffi = shimFor(token, { C_Login: () => rv });
+    await using provider = await open(token, { ffi, driver: "generic" });
+    for (let i = 0; i < 2; i++) await assert.rejects(provider.list(), { functionName: "C_Login", rv });
+    assert.equal(ffi.count("C_Login"), 1);
+  }
+});
+
+testWith("the flags are read before the login that an ALWAYS_AUTHENTICATE key wants", {
+  needs: ["softhsm", "pkcs11-tool"],
+}, async () => {
+  using token = ownToken();
+  await pkcs11Tool(
+    token,
+    ...["--keypairgen", "--key-type", "rsa:2048", "--label", "careful", "--id", "01", "--always-auth", "--usage-sign"],
+  );
+  const ffi = shimFor(token);
+  await using provider = await open(token, { ffi });
+  const key = await provider.open(refTo({ label: "careful" }));
+  ffi.hooks.C_GetTokenInfo = tokenFlags(["CKF_USER_PIN_FINAL_TRY"]);
+  const before = ffi.count("C_Login");
+  await assert.rejects(proveSigner(key.signer(findSchemeRow("rsa-pkcs1-sha256"))), { code: "pin.final_try" });
+  assert.equal(ffi.count("C_Login"), before);
+  delete ffi.hooks.C_GetTokenInfo;
+  await proveSigner(key.signer(findSchemeRow("rsa-pkcs1-sha256")));
 });
 
 testWith("C_Login is not repeated where the token counts wrong PINs", { needs: ["softhsm"] }, async () => {
