@@ -17,6 +17,8 @@ export interface Holder {
   readonly certificate: Certificate;
   readonly key: SoftwareKey;
   readonly scheme: SchemeRow;
+  /** Key and scheme of its alternative signatures (X.509 clause 9.8). */
+  readonly alternative?: { readonly key: SoftwareKey; readonly scheme: SchemeRow };
 }
 
 /** What a test may state about a certificate; the rest has useful values. */
@@ -26,6 +28,9 @@ export interface IssueOptions extends Partial<Pick<TbsSpec, "serial" | "notBefor
   readonly algorithm?: string;
   readonly key?: SoftwareKey;
   readonly scheme?: SchemeRow;
+  /** Name of the key row of an alternative key. */
+  readonly alternative?: string;
+  readonly alternativeKey?: SoftwareKey;
   /** Who signs; nobody else for a root. */
   readonly issuer?: Holder;
   /** Sign although the lint has errors: for certificates that a verifier must refuse. */
@@ -71,10 +76,12 @@ export function testKey(algorithm: string, slot = ""): Promise<SoftwareKey> {
   return key;
 }
 
-/** Issues a certificate. Its key is one of its own for each name. */
+/** Issues a certificate, with an alternative signature where the issuer has an alternative key. Its keys are its own. */
 export async function issue(options: IssueOptions): Promise<Holder> {
   const key = options.key ?? await testKey(options.algorithm ?? "ecdsa-p256", options.name);
+  const alternative = await alternativeOf(options);
   const signerKey = options.issuer?.key ?? key;
+  const signerAlternative = options.issuer ? options.issuer.alternative : alternative;
   const scheme = options.scheme ?? options.issuer?.scheme ?? defaultScheme(signerKey.algorithm);
   const issuer = options.issuer?.certificate;
   const subject = parseNameText(options.name);
@@ -89,30 +96,49 @@ export async function issue(options: IssueOptions): Promise<Holder> {
     scheme,
     extensions: options.extensions ?? (issuer ? leafExtensions() : caExtensions()),
     ...(authorityKeyId ? { authorityKeyId } : {}),
+    ...(signerAlternative
+      ? { alternative: { scheme: signerAlternative.scheme, ...(alternative ? { spki: alternative.key.spki } : {}) } }
+      : {}),
   });
   const signer = signerKey.signer(scheme);
+  const altSigner = signerAlternative?.key.signer(signerAlternative.scheme);
   const certificate = options.unlinted
     ? parseCertificate(await signStructure(tbs.der, signer, { what: "certificate" }))
-    : await signCertificate(lintTbs(tbs), signer);
-  return { certificate, key, scheme: defaultScheme(key.algorithm) };
+    : await signCertificate(lintTbs(tbs), signer, altSigner);
+  const schemeOf = key.algorithm.kind === "kem" ? scheme : defaultScheme(key.algorithm);
+  return { certificate, key, scheme: schemeOf, ...(alternative ? { alternative } : {}) };
+}
+
+async function alternativeOf({ alternativeKey, alternative, name }: IssueOptions): Promise<Holder["alternative"]> {
+  const key = alternativeKey ?? (alternative ? await testKey(alternative, `${name} alternative`) : undefined);
+  return key && { key, scheme: defaultScheme(key.algorithm) };
 }
 
 /** A CRL of a holder. */
 export function crlOf(issuer: Holder, spec: Partial<CrlSpec> = {}): Promise<Crl> {
-  return buildCrl({
-    issuer: issuer.certificate.subject,
-    authorityKeyId: subjectKeyId(issuer.certificate)!,
-    thisUpdate: daysFromNow(-1),
-    nextUpdate: daysFromNow(7),
-    number: "01",
-    revoked: [],
-    ...spec,
-  }, signerOf(issuer));
+  return buildCrl(
+    {
+      issuer: issuer.certificate.subject,
+      authorityKeyId: subjectKeyId(issuer.certificate)!,
+      thisUpdate: daysFromNow(-1),
+      nextUpdate: daysFromNow(7),
+      number: "01",
+      revoked: [],
+      ...spec,
+    },
+    signerOf(issuer),
+    altSignerOf(issuer),
+  );
 }
 
 /** Default signer of a holder. */
 export function signerOf(holder: Holder): Signer {
   return holder.key.signer(holder.scheme);
+}
+
+/** Signer of a holder's alternative key, if it has one. */
+export function altSignerOf({ alternative }: Holder): Signer | undefined {
+  return alternative?.key.signer(alternative.scheme);
 }
 
 /** Every scheme a row may sign with. */
