@@ -134,7 +134,7 @@ async function verifyAttested(
   if (problem !== undefined) return refusal("possession.foreign", problem);
   const verdict = await checkSignature({ ...carriedBy(csr), spki: certificate.spki });
   if (!verdict.valid) {
-    return refusal(verdict.code!, `signed with the attesting certificate's key? ${verdict.reason}`);
+    return refusal(verdict.code!, `it is not signed with the attesting certificate's key: ${verdict.reason}`);
   }
   const untrusted = await pathProblem(certificate, options.attestTrust);
   if (untrusted !== undefined) return refusal("possession.untrusted", untrusted);
