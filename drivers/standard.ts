@@ -1,4 +1,4 @@
-import type { CompleteDriver, TemplatePatch } from "../src/pkcs11/driver.ts";
+import type { CompleteDriver, SignMechanism, TemplatePatch } from "../src/pkcs11/driver.ts";
 
 /**
  * PKCS#11 3.2 as written: what every driver starts from. Every usage flag is stated, true or false, because tokens have
@@ -12,6 +12,30 @@ const PUBLIC_USAGE: TemplatePatch = {
   CKA_WRAP: false,
   CKA_DERIVE: false,
 };
+
+/** Hedged is what tokens do on their own; a structure is needed for a context only. */
+const PQC_SIGNATURE: SignMechanism = {
+  input: "message",
+  output: "raw",
+  context: true,
+  parameter: (_scheme, _row, { context }) =>
+    context && {
+      struct: "CK_SIGN_ADDITIONAL_CONTEXT",
+      values: { hedgeVariant: "CKH_HEDGE_PREFERRED", pContext: context, ulContextLen: context.length },
+    },
+};
+
+/** FIPS 203: the shared secret of every parameter set has 32 bytes. */
+const SECRET_BYTES = 32;
+
+const SECRET: TemplatePatch = {
+  CKA_CLASS: "CKO_SECRET_KEY",
+  CKA_KEY_TYPE: "CKK_GENERIC_SECRET",
+  CKA_TOKEN: false,
+};
+
+/** A secret that may be read, and those that a token uses but keeps to itself. */
+const READABLE: TemplatePatch = { ...SECRET, CKA_SENSITIVE: false, CKA_EXTRACTABLE: true };
 
 const PRIVATE: TemplatePatch = {
   CKA_CLASS: "CKO_PRIVATE_KEY",
@@ -63,6 +87,8 @@ export const standard: CompleteDriver = {
         };
       },
     },
+    CKM_ML_DSA: PQC_SIGNATURE,
+    CKM_SLH_DSA: PQC_SIGNATURE,
     CKM_EDDSA: {
       input: "message",
       output: "raw",
@@ -87,6 +113,25 @@ export const standard: CompleteDriver = {
       private: { ...PRIVATE, CKA_SIGN: false, CKA_DECAPSULATE: true },
     },
   },
+  kem: {
+    call: "decapsulate",
+    // most know the length of what they make; some refuse to be told, some want it
+    secrets: [
+      { check: "value", template: READABLE },
+      { check: "value", template: { ...READABLE, CKA_VALUE_LEN: SECRET_BYTES } },
+      { check: "hmac", template: { ...SECRET, CKA_SIGN: true, CKA_VALUE_LEN: SECRET_BYTES } },
+      {
+        check: "aes",
+        template: { ...SECRET, CKA_KEY_TYPE: "CKK_AES", CKA_ENCRYPT: true, CKA_VALUE_LEN: SECRET_BYTES },
+      },
+    ],
+  },
+  names: {},
+  userTypes: {},
+  absent: {},
+  refuses: [],
+  publicValues: [],
+  parameterSets: [],
   notCompared: [],
   unlisted: [],
   findBatch: 64,

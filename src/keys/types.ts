@@ -29,6 +29,8 @@ export interface Pkcs11KeyRef {
   readonly label?: string;
   /** CKA_ID in hex. */
   readonly keyId?: string;
+  /** Name of the key's row: tells the two keys of a hybrid apart, which share a label. */
+  readonly algorithm?: string;
   /** SHA-256 of the SubjectPublicKeyInfo, hex: what identifies the key for good; compared at every use. */
   readonly spkiSha256?: string;
 }

@@ -3,11 +3,13 @@ import type { Family, HashName } from "../alg/registry.ts";
 import { type Bytes, concatBytes, decodeHex } from "../bytes.ts";
 import { digest } from "../keys/digest.ts";
 import { encodeEcdsaSignature } from "../keys/ecdsa.ts";
+import { externalMu } from "../keys/external_mu.ts";
 import { Arena } from "./arena.ts";
+import { dialectsOf, type RowDialect } from "./dialect.ts";
 import type { CompleteDriver, ConstantRef, MechanismParameter, SignMechanism } from "./driver.ts";
 import type { Ffi } from "./ffi.ts";
 import { CK_MECHANISM, PARAMETER_STRUCTS, Struct, ulongBytes } from "./layout.ts";
-import { constantName, hexNumber, mustConstant } from "./names.ts";
+import { constantNumber, mechanismKey } from "./names.ts";
 
 /** How one scheme is done by one token: what C_SignInit and C_Sign get, and what their answer becomes. */
 export interface SignCodec {
@@ -30,22 +32,6 @@ const DIGEST_INFO_PREFIX: Readonly<Record<HashName, Bytes>> = {
   "SHA-512": decodeHex("3051300d060960864801650304020305000440"),
 };
 
-/** Number of a constant given by name or number. */
-export function constantNumber(ref: ConstantRef): number {
-  return typeof ref === "number" ? ref : mustConstant(ref);
-}
-
-/** Name of a mechanism for people, `0x…` where the standard has none. */
-export function mechanismName(type: number): string {
-  return constantName("CKM", type) ?? hexNumber(type);
-}
-
-/** The mechanism of a scheme with this driver, or undefined when PKCS#11 has none for it. */
-export function schemeMechanism(driver: CompleteDriver, scheme: SchemeRow): number | undefined {
-  const ref = driver.schemes[scheme.name] ?? scheme.mechanism;
-  return ref === null ? undefined : constantNumber(ref);
-}
-
 /** CK_MECHANISM in memory, with the parameter behind it. */
 export function encodeMechanism(ffi: Ffi, type: number, parameter?: MechanismParameter): Bytes {
   const { platform } = ffi;
@@ -53,7 +39,10 @@ export function encodeMechanism(ffi: Ffi, type: number, parameter?: MechanismPar
   const mechanism = CK_MECHANISM.allocate(platform);
   CK_MECHANISM.set(platform, mechanism, { field: "mechanism", value: type });
   const base = arena.add(mechanism);
-  if (parameter !== undefined) {
+  if (parameter instanceof Uint8Array) {
+    CK_MECHANISM.set(platform, mechanism, { field: "ulParameterLen", value: parameter.length });
+    arena.point(base + CK_MECHANISM.offset(platform, "pParameter"), arena.add(parameter));
+  } else if (parameter !== undefined) {
     const struct = typeof parameter.struct === "string"
       ? PARAMETER_STRUCTS[parameter.struct] as unknown as Struct<Record<string, "ulong">>
       : new Struct("parameter", parameter.struct);
@@ -83,20 +72,49 @@ function fixedBytes(row: KeyRow): number {
   return defaultScheme(row).signatureBytes ?? 0;
 }
 
-/** What a signer needs of its token; undefined when neither standard nor driver has a codec for the mechanism. */
-export function signCodec(
-  ffi: Ffi,
-  driver: CompleteDriver,
-  { scheme, row }: { scheme: SchemeRow; row: KeyRow },
-): SignCodec | undefined {
-  const type = schemeMechanism(driver, scheme);
+/** What is to be signed with what. */
+export interface SignUse {
+  readonly scheme: SchemeRow;
+  readonly row: KeyRow;
+  /** How the token does the key; the preferred way unless told. */
+  readonly dialect?: RowDialect | undefined;
+  readonly context?: Uint8Array | undefined;
+  /** SubjectPublicKeyInfo, for mechanisms whose input is made of it. */
+  readonly spki?: Uint8Array | undefined;
+}
+
+/** The mechanism for a use, and how it is fed. */
+export interface ChosenMechanism {
+  readonly type: number;
+  /** Undefined when neither standard nor driver has a codec for it. */
+  readonly how: SignMechanism | undefined;
+}
+
+/** The mechanism that signs so with this driver, or undefined when PKCS#11 has none. */
+export function chooseMechanism(driver: CompleteDriver, use: SignUse): ChosenMechanism | undefined {
+  const dialect = use.dialect ?? dialectsOf(driver, use.row)[0];
+  const type = dialect?.sign(use.scheme);
   if (type === undefined) return undefined;
-  const how = driver.mechanisms[mechanismName(type)];
-  if (how === undefined) return undefined;
+  const how = driver.mechanisms[mechanismKey(type)];
+  if (!use.context?.length || how?.withContext === undefined) return { type, how };
+  const other = constantNumber(how.withContext);
+  return { type: other, how: driver.mechanisms[mechanismKey(other)] };
+}
+
+/**
+ * What a signer needs of its token; undefined when neither standard nor driver has a codec for the mechanism, or it takes
+ * no context and there is one.
+ */
+export function signCodec(ffi: Ffi, driver: CompleteDriver, use: SignUse): SignCodec | undefined {
+  const { scheme, row } = use;
+  const chosen = chooseMechanism(driver, use);
+  const context = use.context?.length ? use.context : undefined;
+  if (chosen?.how === undefined || (context && !chosen.how.context)) return undefined;
+  const { type, how } = chosen;
   return {
     type,
-    mechanism: encodeMechanism(ffi, type, how.parameter?.(scheme, row)),
-    input: INPUTS[how.input](scheme, row),
+    mechanism: encodeMechanism(ffi, type, how.parameter?.(scheme, row, context ? { context } : {})),
+    input: INPUTS[how.input](use),
     output: how.output === "r-s" ? encodeEcdsaSignature : (raw) => raw,
     capacity: SIGNATURE_BYTES[row.family]?.(row) ?? 0,
   };
@@ -104,9 +122,9 @@ export function signCodec(
 
 type Input = (message: Uint8Array) => Bytes | Promise<Bytes>;
 
-const INPUTS: Readonly<Record<SignMechanism["input"], (scheme: SchemeRow, row: KeyRow) => Input>> = {
+const INPUTS: Readonly<Record<SignMechanism["input"], (use: SignUse) => Input>> = {
   message: () => (message) => new Uint8Array(message),
-  digest: ({ hash }, row) => {
+  digest: ({ scheme: { hash }, row }) => {
     // an ECDSA digest is cut to the order's length (FIPS 186-5 section 6.4.1), which not every token does itself
     const most = row.family === "ecdsa" ? row.scalarBytes : Infinity;
     return async (message) => {
@@ -114,7 +132,9 @@ const INPUTS: Readonly<Record<SignMechanism["input"], (scheme: SchemeRow, row: K
       return value.length > most ? value.slice(0, most) : value;
     };
   },
-  "digest-info": ({ hash }) => async (message) => concatBytes(DIGEST_INFO_PREFIX[hash!], await digest(hash!, message)),
+  "digest-info": ({ scheme: { hash } }) => async (message) =>
+    concatBytes(DIGEST_INFO_PREFIX[hash!], await digest(hash!, message)),
+  "external-mu": ({ spki, context }) => async (message) => await externalMu(spki!, message, context ? { context } : {}),
 };
 
 /** A CK_ULONG value as an attribute's bytes; for searches by class or type. */

@@ -2,12 +2,14 @@ import { defaultScheme, type KeyRow, keyRows } from "../alg/find.ts";
 import { randomBytes } from "../bytes.ts";
 import { OperationError, TokenError } from "../errors.ts";
 import { verifySignature } from "../keys/verify.ts";
-import { encodeMechanism, mechanismName, signCodec } from "./codec.ts";
+import { encodeMechanism, signCodec } from "./codec.ts";
 import type { TokenContext } from "./context.ts";
+import type { RowDialect } from "./dialect.ts";
 import { requireMechanisms } from "./mechanisms.ts";
 import type { ModuleInfo } from "./module.ts";
+import { mechanismName } from "./names.ts";
 import { loadModule, openToken, type Pkcs11Options, type Pkcs11Provider } from "./provider.ts";
-import { PUBLIC_KEY_ATTRIBUTES, type PublicKeyFacts, readPublicKey } from "./public_key.ts";
+import { publicHalfAttributes, type PublicKeyFacts, readPublicKey } from "./public_key.ts";
 import type { ObjectHandle, Session } from "./session.ts";
 import type { TokenInfo } from "./slot.ts";
 import { keyTemplates } from "./templates.ts";
@@ -94,6 +96,7 @@ class TestRun {
 
 interface SessionKey {
   readonly row: KeyRow;
+  readonly dialect: RowDialect;
   readonly handles: { readonly public: ObjectHandle; readonly private: ObjectHandle };
   readonly facts: PublicKeyFacts;
 }
@@ -107,7 +110,12 @@ async function testSessionKey(ctx: TokenContext, session: Session, run: TestRun)
     const scheme = defaultScheme(key.row);
     const message = randomBytes(64);
     const signature = await run.step("sign", async () => {
-      const codec = signCodec(ctx.slot.module.ffi, ctx.driver, { scheme, row: key.row })!;
+      const codec = signCodec(ctx.slot.module.ffi, ctx.driver, {
+        scheme,
+        row: key.row,
+        dialect: key.dialect,
+        spki: key.facts.spki,
+      })!;
       const raw = await session.sign({
         key: key.handles.private,
         mechanism: codec.mechanism,
@@ -115,7 +123,7 @@ async function testSessionKey(ctx: TokenContext, session: Session, run: TestRun)
         capacity: codec.capacity,
         action: `sign with a session key in token "${ctx.label}"`,
       });
-      return [codec.output(raw), `${scheme.label} by ${mechanismName(codec.type)}`];
+      return [codec.output(raw), `${scheme.label} by ${mechanismName(codec.type, ctx.driver.names)}`];
     });
     await run.step("verify", async () => {
       const spki = key.facts.spki!;
@@ -136,23 +144,23 @@ async function testSessionKey(ctx: TokenContext, session: Session, run: TestRun)
 
 async function makeSessionKey(ctx: TokenContext, session: Session): Promise<SessionKey> {
   const action = `generate a session key in token "${ctx.label}"`;
-  const { row, generate } = firstSigningRow(ctx);
+  const { row, dialect } = firstSigningRow(ctx);
   const names = { label: "qpki hsm test", id: randomBytes(16) };
-  const templates = keyTemplates(ctx.driver, row, { names, token: false });
-  const mechanism = encodeMechanism(ctx.slot.module.ffi, generate, ctx.driver.keys[row.name]?.parameter);
+  const templates = keyTemplates(ctx.driver, row, { names, token: false, dialect });
+  const mechanism = encodeMechanism(ctx.slot.module.ffi, dialect.generate, dialect.parameter);
   const handles = await session.generateKeyPair(mechanism, templates, action);
-  const half = await session.attributes(handles.public, ["CKA_KEY_TYPE", ...PUBLIC_KEY_ATTRIBUTES], action);
-  const facts = await readPublicKey(ctx.driver, half.ulong("CKA_KEY_TYPE"), [half]);
+  const half = await session.attributes(handles.public, ["CKA_KEY_TYPE", ...publicHalfAttributes(ctx.driver)], action);
+  const facts = await readPublicKey(ctx.driver, half.ulong("CKA_KEY_TYPE") ?? dialect.keyType, [half]);
   if (!facts.spki) throw new TokenError(`Cannot ${action}: ${facts.description}`, { code: "key.unsupported" });
-  return { row, handles, facts };
+  return { row, dialect, handles, facts };
 }
 
 /** The first algorithm of the table that the token makes keys of and signs with. */
-function firstSigningRow(ctx: TokenContext): { row: KeyRow; generate: number } {
+function firstSigningRow(ctx: TokenContext): { row: KeyRow; dialect: RowDialect } {
   let reason: unknown;
   for (const row of keyRows().filter(({ kind }) => kind === "signature")) {
     try {
-      return { row, generate: requireMechanisms(ctx, row, defaultScheme(row)).generate };
+      return { row, dialect: requireMechanisms(ctx, row) };
     } catch (error) {
       if (!(error instanceof TokenError)) throw error;
       reason ??= error;

@@ -3,6 +3,7 @@ import type { Family, KeyAlgorithmName, SchemeName } from "../alg/registry.ts";
 import { InputError } from "../errors.ts";
 import type { AttributeValue } from "./attributes.ts";
 import type { HintTable } from "./errors.ts";
+import type { FunctionName } from "./ffi.ts";
 import type { PARAMETER_STRUCTS, StructFields } from "./layout.ts";
 
 /**
@@ -23,7 +24,8 @@ export interface ModuleFacts {
 
 /**
  * Value in a key template: a constant's name, a boolean or number, bytes, or a fact of the key to be made:
- * `$label`, `$id`, `$keyType`, `$ecParams`, `$modulusBits`, `$publicExponent`, `$parameterSet`.
+ * `$label`, `$id`, `$keyType`, `$ecParams`, `$modulusBits`, `$publicExponent`, `$parameterSet`. Attributes of a vendor's own
+ * are named by number, `0x80000001`.
  */
 export type TemplateValue = AttributeValue;
 
@@ -36,23 +38,32 @@ export interface TemplatePair {
   readonly private?: TemplatePatch;
 }
 
-/** A mechanism or key type: a constant's name, or the number of a vendor's own. */
+/** A mechanism, key type or parameter set: a constant's name, or the number of a vendor's own. */
 export type ConstantRef = string | number;
 
-/** How a token makes keys of one row, where it differs from the row. */
+/** How a token does one row, where it differs from the row and the standard. */
 export interface KeyDialect {
   readonly keyType?: ConstantRef;
+  /** Other key types under which the token shows these keys. */
+  readonly shownAs?: readonly ConstantRef[];
   readonly generate?: ConstantRef;
-  /** CKA_EC_PARAMS in hex, where the token wants another form than the OID. */
-  readonly ecParams?: string;
-  /** CKP_ constant or number of the parameter set. */
-  readonly parameterSet?: ConstantRef;
   /** Parameter of the generation mechanism. */
   readonly parameter?: MechanismParameter;
+  /** Mechanism of every scheme of the row. */
+  readonly sign?: ConstantRef;
+  readonly kem?: KemDialect;
+  /** CKA_EC_PARAMS in hex, where the token wants another form than the OID. */
+  readonly ecParams?: string;
+  readonly parameterSet?: ConstantRef;
+  /** Patches to the templates of the row's family. */
+  readonly templates?: TemplatePair;
 }
 
-/** A mechanism parameter: a structure of the standard by name, or of the vendor by its fields, and its values. */
-export interface MechanismParameter {
+/** The bytes of a vendor's own record, or a structure of the standard by name or of the vendor by its fields. */
+export type MechanismParameter = Uint8Array | StructParameter;
+
+/** A C structure and its values. */
+export interface StructParameter {
   readonly struct: keyof typeof PARAMETER_STRUCTS | StructFields;
   /** Numbers or constants' names; bytes (or null) for pointers. */
   readonly values: Readonly<Record<string, number | string | Uint8Array | null>>;
@@ -60,21 +71,62 @@ export interface MechanismParameter {
 
 /** What a mechanism is given and what it returns. */
 export interface SignMechanism {
-  /** `message`: all of it; `digest`: its hash; `digest-info`: the hash in a DigestInfo (RFC 8017 section 9.2). */
-  readonly input: "message" | "digest" | "digest-info";
+  /**
+   * `message`: all of it; `digest`: its hash; `digest-info`: the hash in a DigestInfo (RFC 8017 section 9.2);
+   * `external-mu`: the 64 bytes that ML-DSA makes of key, context and message (FIPS 204 algorithm 7, line 6).
+   */
+  readonly input: "message" | "digest" | "digest-info" | "external-mu";
   /** `r-s`: both numbers side by side, for ECDSA; `raw`: the bytes that X.509 carries. */
   readonly output: "raw" | "r-s";
   /** Its parameter; absent or undefined means none. */
-  parameter?(scheme: SchemeRow, row: KeyRow): MechanismParameter | undefined;
+  parameter?(
+    scheme: SchemeRow,
+    row: KeyRow,
+    options: { readonly context?: Uint8Array },
+  ): MechanismParameter | undefined;
+  /** Whether its parameter or its input carries a context. */
+  readonly context?: boolean;
+  /** The mechanism that signs with a context in its stead. */
+  readonly withContext?: ConstantRef;
+}
+
+/** How a token takes part in key encapsulation. */
+export interface KemDialect {
+  /** C_DecapsulateKey, or C_DeriveKey for modules from before it; what is absent comes from the standard. */
+  readonly call?: "decapsulate" | "derive";
+  /** Mechanism for decapsulation. */
+  readonly mechanism?: ConstantRef;
+  /** Mechanism parameter for decapsulation; absent or undefined means none. */
+  parameter?(row: KeyRow, ciphertext: Uint8Array): MechanismParameter | undefined;
+  /** Forms of the secret, tried in order until the token takes one that the secret can be known by. */
+  readonly secrets?: readonly SecretForm[];
+}
+
+/** What the shared secret becomes in the token: a session object. */
+export interface SecretForm {
+  readonly template: TemplatePatch;
+  /**
+   * How it is known: `value`: CKA_VALUE is read; `hmac`, `aes`: the token computes HMAC-SHA256 or enciphers one block, and
+   * the answer is compared, because it does not give secrets away.
+   */
+  readonly check: "value" | "hmac" | "aes";
 }
 
 /** Departures from the standard that the core knows how to live with. */
-export const QUIRKS = ["probe-length", "no-init-args", "no-finalize", "fickle-login"] as const;
+export const QUIRKS = [
+  "probe-length",
+  "no-init-args",
+  "no-finalize",
+  "fickle-login",
+  "write-sessions",
+  "generate-flag",
+] as const;
 
 /**
  * `probe-length`: asks for the length of a signature with a null buffer first. `no-init-args`: C_Initialize takes NULL
  * only. `no-finalize`: C_Finalize is never called, because the module does not survive it. `fickle-login`: C_Login fails
- * now and then without a reason and without counting a wrong PIN; only with it may the same PIN be given again.
+ * now and then without a reason and without counting a wrong PIN; only with it may the same PIN be given again. `write-sessions`: read-only
+ * sessions are refused. `generate-flag`: mechanisms for key pairs are listed with CKF_GENERATE.
  */
 export type Quirk = typeof QUIRKS[number];
 
@@ -91,38 +143,53 @@ export interface Driver {
   match?(facts: ModuleFacts): boolean;
   /** Where the library is usually installed. */
   readonly libraryPaths?: Readonly<Partial<Record<OsName, readonly string[]>>>;
-  /** Text for pReserved of C_Initialize; only modules that document it take one. */
+  /** Text for pReserved of C_Initialize, where hsm.yaml has none; only modules that document it take one. */
   readonly initString?: string;
-  /** Rows that the token makes in its own way. */
-  readonly keys?: Readonly<Partial<Record<KeyAlgorithmName, KeyDialect>>>;
+  /** CKU_ numbers of further users, by the name that `user_type` of hsm.yaml gives them. */
+  readonly userTypes?: Readonly<Record<string, ConstantRef>>;
+  /** Exported symbols that stand in for functions that the module's list lacks. */
+  readonly functions?: Readonly<Partial<Record<FunctionName, string>>>;
+  /** Names of the vendor's own mechanisms by number (`0x80000001`), for people. */
+  readonly names?: Readonly<Record<string, string>>;
+  /**
+   * Rows that the token does in its own way. Several ways: the first whose mechanisms the token lists makes new keys, and
+   * a key that is there is used in the way of its key type.
+   */
+  readonly keys?: Readonly<Partial<Record<KeyAlgorithmName, KeyDialect | readonly KeyDialect[]>>>;
+  /** Rows that the token refuses although its mechanisms seem to do them. */
+  readonly refuses?: readonly KeyAlgorithmName[];
   /** Mechanism of a scheme, where it is not the one of the table. */
   readonly schemes?: Readonly<Partial<Record<SchemeName, ConstantRef>>>;
   /** Codecs by the mechanism's name, or `0x…` for a vendor's own. */
   readonly mechanisms?: Readonly<Record<string, SignMechanism>>;
+  readonly kem?: KemDialect;
   /** Key templates by family: patches to those of the standard. */
   readonly templates?: Readonly<Partial<Record<Family, TemplatePair>>>;
+  /** Attributes of either half, besides CKA_VALUE of the public one, that hold the raw public key, whole or in parts. */
+  readonly publicValues?: readonly (readonly string[])[];
+  /** Attributes of the vendor's own that say what CKA_PARAMETER_SET does. */
+  readonly parameterSets?: readonly string[];
   /** Attributes that the token changes or hides and that are not compared after generation. */
   readonly notCompared?: readonly string[];
   /** Mechanisms that work although the token does not list them. */
   readonly unlisted?: readonly string[];
+  /** What to do where the token lacks the mechanisms of a family. */
+  readonly absent?: Readonly<Partial<Record<Family, string>>>;
   /** Most handles asked for in one C_FindObjects. */
   readonly findBatch?: number;
   readonly quirks?: readonly Quirk[];
   readonly hints?: HintTable;
 }
 
+type Filled =
+  | ("keys" | "refuses" | "schemes" | "mechanisms" | "names" | "absent" | "userTypes" | "publicValues")
+  | ("parameterSets" | "notCompared" | "unlisted" | "findBatch" | "quirks" | "hints");
+
 /** A driver with everything filled in. */
-export interface CompleteDriver extends Driver {
-  readonly keys: Readonly<Partial<Record<KeyAlgorithmName, KeyDialect>>>;
-  readonly schemes: Readonly<Partial<Record<SchemeName, ConstantRef>>>;
-  readonly mechanisms: Readonly<Record<string, SignMechanism>>;
+export interface CompleteDriver extends Omit<Driver, Filled | "kem" | "templates">, Required<Pick<Driver, Filled>> {
+  readonly kem: Required<Pick<KemDialect, "call" | "secrets">> & KemDialect;
   /** A family without templates cannot be made in a token. */
   readonly templates: Readonly<Partial<Record<Family, Required<TemplatePair>>>>;
-  readonly notCompared: readonly string[];
-  readonly unlisted: readonly string[];
-  readonly findBatch: number;
-  readonly quirks: readonly Quirk[];
-  readonly hints: HintTable;
 }
 
 /** `driver` with everything it leaves out taken from `base`; templates are merged attribute by attribute. */
@@ -140,7 +207,14 @@ export function completeDriver(base: CompleteDriver, driver: Driver): CompleteDr
     keys: { ...base.keys, ...driver.keys },
     schemes: { ...base.schemes, ...driver.schemes },
     mechanisms: { ...base.mechanisms, ...driver.mechanisms },
+    kem: { ...base.kem, ...driver.kem },
     templates,
+    names: { ...base.names, ...driver.names },
+    userTypes: { ...base.userTypes, ...driver.userTypes },
+    absent: { ...base.absent, ...driver.absent },
+    refuses: driver.refuses ?? base.refuses,
+    publicValues: driver.publicValues ?? base.publicValues,
+    parameterSets: driver.parameterSets ?? base.parameterSets,
     notCompared: driver.notCompared ?? base.notCompared,
     unlisted: driver.unlisted ?? base.unlisted,
     findBatch: driver.findBatch ?? base.findBatch,
@@ -156,16 +230,24 @@ const FIELD_CHECKS: Readonly<Record<keyof Driver, FieldCheck>> = {
   name: (value) => typeof value === "string" && /^[a-z0-9][a-z0-9._-]*$/.test(value),
   match: (value) => typeof value === "function",
   libraryPaths: isRecordOf(isTextList),
-  initString: (value) => typeof value === "string",
-  keys: isRecordOf(isRecord),
-  schemes: isRecordOf((value) => typeof value === "string" || typeof value === "number"),
+  initString: isText,
+  userTypes: isRecordOf(isConstantRef),
+  functions: isRecordOf(isText),
+  names: isRecordOf(isText),
+  keys: isRecordOf((value) => isRecord(value) || (Array.isArray(value) && value.every(isRecord))),
+  refuses: isTextList,
+  schemes: isRecordOf(isConstantRef),
   mechanisms: isRecordOf(isRecord),
+  kem: isRecord,
   templates: isRecordOf(isRecord),
+  publicValues: (value) => Array.isArray(value) && value.every(isTextList),
+  parameterSets: isTextList,
   notCompared: isTextList,
   unlisted: isTextList,
+  absent: isRecordOf(isText),
   findBatch: (value) => Number.isInteger(value) && (value as number) > 0,
   quirks: (value) => isTextList(value) && value.every((quirk) => (QUIRKS as readonly string[]).includes(quirk)),
-  hints: isRecordOf((value) => typeof value === "string"),
+  hints: isRecordOf(isText),
 };
 
 /**
@@ -190,6 +272,14 @@ function invalid(file: string, reason: string): InputError {
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string";
+}
+
+function isConstantRef(value: unknown): boolean {
+  return typeof value === "string" || typeof value === "number";
 }
 
 function isTextList(value: unknown): value is string[] {

@@ -21,6 +21,8 @@ export interface Ffi {
   readonly version: Version;
   /** Whether the module has the function; asking costs nothing. */
   has(name: FunctionName): boolean;
+  /** Uses exported symbols for functions that the list lacks; what the module does not export stays absent. */
+  substitute(symbols: Readonly<Partial<Record<FunctionName, string>>>): void;
   /** Address of memory, for pointers inside structures; valid while `bytes` is referenced. */
   address(bytes: Uint8Array): bigint;
   /** Calls a function and waits. Returns CK_RV. @throws {TokenError} `function.absent` */
@@ -58,7 +60,10 @@ const SIGNATURES: Readonly<Partial<Record<FunctionName, string>>> = {
   C_SignFinal: "npp",
   C_VerifyInit: "npn",
   C_Verify: "npnpn",
+  C_EncryptInit: "npn",
+  C_Encrypt: "npnpp",
   C_GenerateKeyPair: "nppnpnpp",
+  C_DeriveKey: "npnpnp",
   C_GenerateRandom: "npn",
   C_SessionCancel: "nn",
   C_EncapsulateKey: "npnpnppp",
@@ -85,10 +90,11 @@ class NativeFfi implements Ffi {
   readonly #list: bigint;
   readonly #count: number;
   /** Held so that the library is not unloaded while calls are possible. */
-  readonly #library: unknown;
+  readonly #library: Library;
+  #symbols: Readonly<Partial<Record<FunctionName, string>>> = {};
   readonly #calls = new Map<FunctionName, NativeCall>();
 
-  constructor(path: string, library: unknown, found: FunctionList) {
+  constructor(path: string, library: Library, found: FunctionList) {
     this.path = path;
     this.platform = hostPlatform();
     this.version = found.version;
@@ -98,7 +104,11 @@ class NativeFfi implements Ffi {
   }
 
   has(name: FunctionName): boolean {
-    return this.#library !== undefined && this.#pointer(name) !== 0n;
+    return this.#pointer(name) !== 0n || this.#exported(name) !== undefined;
+  }
+
+  substitute(symbols: Readonly<Partial<Record<FunctionName, string>>>): void {
+    this.#symbols = symbols;
   }
 
   address(bytes: Uint8Array): bigint {
@@ -130,18 +140,28 @@ class NativeFfi implements Ffi {
     const signature = SIGNATURES[name];
     if (signature === undefined) throw new RangeError(`No signature is written down for ${name}`);
     const pointer = this.#pointer(name);
-    if (pointer === 0n) {
+    const native = pointer === 0n
+      ? this.#exported(name)
+      : koffi.decode(pointer, koffi.proto("ulong", cTypes(signature))) as NativeCall;
+    if (native === undefined) {
       throw new TokenError(`Cannot call ${name}: the module "${this.path}" does not have it`, {
         code: "function.absent",
         functionName: name,
         hint: `The module offers PKCS#11 ${this.version.major}.${this.version.minor}`,
       });
     }
-    const proto = koffi.proto("ulong", [...signature].map((letter) => C_TYPES[letter]!));
-    const native = koffi.decode(pointer, proto) as NativeCall;
     this.#calls.set(name, native);
     return native;
   }
+
+  #exported(name: FunctionName): NativeCall | undefined {
+    const known = this.#symbols[name];
+    return known === undefined ? undefined : symbol(this.#library, known, SIGNATURES[name]!);
+  }
+}
+
+function cTypes(signature: string): string[] {
+  return [...signature].map((letter) => C_TYPES[letter]!);
 }
 
 /** Layout of this computer's modules. */
@@ -249,7 +269,7 @@ function entryPoints(library: Library): EntryPoints {
 
 function symbol(library: Library, name: string, signature: string): NativeCall | undefined {
   try {
-    return library.func(name, "ulong", [...signature].map((letter) => C_TYPES[letter]!)) as unknown as NativeCall;
+    return library.func(name, "ulong", cTypes(signature)) as unknown as NativeCall;
   } catch {
     return undefined;
   }

@@ -1,16 +1,16 @@
-import { defaultScheme, type KeyRow, type SchemeRow } from "../alg/find.ts";
+import type { KeyRow, SchemeRow } from "../alg/find.ts";
 import { encodeHex, equalBytes, randomBytes } from "../bytes.ts";
 import { InterruptedError, QpkiError, TokenError, UsageError } from "../errors.ts";
 import type { Pkcs11KeyRef } from "../keys/types.ts";
-import { proveSigner } from "../keys/verify.ts";
 import { type AttributeValue, encodeValue, type Template } from "./attributes.ts";
 import { encodeMechanism } from "./codec.ts";
 import type { TokenContext } from "./context.ts";
+import type { RowDialect } from "./dialect.ts";
 import { TokenKey } from "./key.ts";
 import { requireMechanisms } from "./mechanisms.ts";
 import { isTransient } from "./module.ts";
 import { findPrivateKeys, findPublicKeys, keyFilter, refuseTaken } from "./objects.ts";
-import { PUBLIC_KEY_ATTRIBUTES, readPublicKey } from "./public_key.ts";
+import { publicHalfAttributes, readPublicKey } from "./public_key.ts";
 import type { ObjectHandle, Session } from "./session.ts";
 import { type KeyTemplates, keyTemplates } from "./templates.ts";
 
@@ -48,21 +48,21 @@ interface NewPair {
 export async function prepareKey(
   ctx: TokenContext,
   row: KeyRow,
-  { ref, scheme = defaultScheme(row) }: { ref: Pkcs11KeyRef; scheme?: SchemeRow | undefined },
+  { ref, scheme }: { ref: Pkcs11KeyRef; scheme?: SchemeRow | undefined },
 ): Promise<void> {
   if (ref.label === undefined && ref.keyId === undefined) {
     throw new UsageError(`Cannot generate a ${row.label} key in token "${ctx.label}": it has neither label nor id`, {
       hint: "Use --key-label, --key-id, or both",
     });
   }
-  const { keyType } = requireMechanisms(ctx, row, scheme);
+  const { keyTypes } = requireMechanisms(ctx, row, scheme);
   const filter = keyFilter(ref);
-  await ctx.pool.withSession((session) => refuseTaken(ctx, session, { row, keyType, filter }), { idempotent: true });
+  await ctx.pool.withSession((session) => refuseTaken(ctx, session, { row, keyTypes, filter }), { idempotent: true });
 }
 
 /**
  * Makes a key pair in the token, reads back what the token made of it, and proves it by a signature that is verified in
- * software. Whatever goes wrong, both halves are destroyed again.
+ * software, a KEM key by a secret encapsulated there. Whatever goes wrong, both halves are destroyed again.
  * @throws {TokenError} `key.exists`, `mechanism.absent`, `key.attributes_wrong`. @throws {InterruptedError}
  */
 export async function generateKey(ctx: TokenContext, row: KeyRow, ref: Pkcs11KeyRef): Promise<TokenKey> {
@@ -84,24 +84,24 @@ export async function generateKey(ctx: TokenContext, row: KeyRow, ref: Pkcs11Key
 async function makeAndProve(ctx: TokenContext, pair: NewPair): Promise<TokenKey> {
   await ctx.pool.withSession((session) => makePair(ctx, session, pair), { write: true });
   const key = await openNew(ctx, pair);
-  await proveSigner(key.signer(defaultScheme(pair.row)));
+  await key.prove();
   if (ctx.signal?.aborted) throw new InterruptedError();
   return key;
 }
 
 async function makePair(ctx: TokenContext, session: Session, pair: NewPair): Promise<void> {
   const { row } = pair;
-  const templates = keyTemplates(ctx.driver, row, { names: pair });
-  const { keyType, generate } = requireMechanisms(ctx, row, defaultScheme(row));
-  const mechanism = encodeMechanism(ctx.slot.module.ffi, generate, ctx.driver.keys[row.name]?.parameter);
+  const dialect = requireMechanisms(ctx, row);
+  const templates = keyTemplates(ctx.driver, row, { names: pair, dialect });
+  const mechanism = encodeMechanism(ctx.slot.module.ffi, dialect.generate, dialect.parameter);
   const action = `generate a ${row.label} key in token "${ctx.label}"`;
   const handles = await session.generateKeyPair(mechanism, templates, action);
   pair.handles = handles;
   pair.epoch = ctx.login.epoch;
   try {
-    const half = await session.attributes(handles.public, PUBLIC_KEY_ATTRIBUTES, action);
-    pair.spkiSha256 = (await readPublicKey(ctx.driver, keyType, [half])).spkiSha256;
-    const deviations = await compareTemplates(ctx, session, { handles, templates });
+    const half = await session.attributes(handles.public, publicHalfAttributes(ctx.driver), action);
+    pair.spkiSha256 = (await readPublicKey(ctx.driver, dialect.keyType, [half])).spkiSha256;
+    const deviations = await compareTemplates(ctx, session, { handles, templates, dialect });
     if (deviations.length > 0) throw wrongAttributes(ctx, pair, deviations);
   } catch (error) {
     // here and now: the token may have given it another id, and then nothing but the handles leads to it
@@ -136,19 +136,22 @@ function wrongAttributes(ctx: TokenContext, pair: NewPair, deviations: readonly 
 async function compareTemplates(
   ctx: TokenContext,
   session: Session,
-  { handles, templates }: { handles: PairHandles; templates: KeyTemplates },
+  { handles, templates, dialect }: { handles: PairHandles; templates: KeyTemplates; dialect: RowDialect },
 ): Promise<string[]> {
   const deviations: string[] = [];
   for (const half of ["private", "public"] as const) {
     const template: Template = templates[half];
     const action = `read back the new ${half} key in token "${ctx.label}"`;
-    const unstated: Template = half === "private" ? { ...UNSTATED_USES, ...BORN_INSIDE } : UNSTATED_USES;
+    const unstated: Template = half === "private"
+      ? { ...UNSTATED_USES, ...BORN_INSIDE, ...sameParameterSet(dialect) }
+      : UNSTATED_USES;
     const names = [...new Set([...Object.keys(template), ...Object.keys(unstated)])]
       .filter((name) => !NOT_COMPARED.has(name) && !ctx.driver.notCompared.includes(name));
     const found = await session.attributes(handles[half], names, action);
     for (const name of names) {
       const wanted = template[name] ?? unstated[name]!;
       if (agrees(ctx, { name, wanted }, found.bytes(name))) continue;
+      if (name === "CKA_KEY_TYPE" && dialect.keyTypes.includes(found.ulong(name) ?? -1)) continue;
       deviations.push(`${name} of the ${half} key is ${found.describe(name)}, wanted ${describeWanted(name, wanted)}`);
     }
   }
@@ -164,6 +167,14 @@ const UNSTATED_USES: Template = { CKA_ENCAPSULATE: false, CKA_DECAPSULATE: false
  */
 const BORN_INSIDE: Template = { CKA_ALWAYS_SENSITIVE: true, CKA_NEVER_EXTRACTABLE: true };
 
+/** The private key must be of the parameter set that the public template asked for; the token derives it. */
+function sameParameterSet({ parameterSet }: RowDialect): Template {
+  return parameterSet === undefined ? {} : { CKA_PARAMETER_SET: parameterSet };
+}
+
+/** Attributes that are right or absent. */
+const MAY_BE_ABSENT: ReadonlySet<string> = new Set([...Object.keys(BORN_INSIDE), "CKA_PARAMETER_SET"]);
+
 /** Tokens keep a curve in a form of their own; the public key itself shows whether it is the right one. */
 const NOT_COMPARED: ReadonlySet<string> = new Set(["CKA_EC_PARAMS"]);
 
@@ -173,7 +184,7 @@ function agrees(
   found: Uint8Array | undefined,
 ): boolean {
   // a use that the token has no attribute for cannot be allowed; of CKA_EXTRACTABLE silence proves nothing
-  if (found === undefined) return Object.hasOwn(BORN_INSIDE, name) || (wanted === false && name !== "CKA_EXTRACTABLE");
+  if (found === undefined) return MAY_BE_ABSENT.has(name) || (wanted === false && name !== "CKA_EXTRACTABLE");
   if (typeof wanted === "boolean") return found.length === 1 && (found[0] !== 0) === wanted;
   const bytes = encodeValue(ctx.slot.module.ffi.platform, wanted);
   return equalBytes(bytes, found) || (name === "CKA_PUBLIC_EXPONENT" && equalBytes(bytes, withoutZeros(found)));

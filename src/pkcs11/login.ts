@@ -13,6 +13,8 @@ export type PinSource = () => Promise<Secret | undefined>;
 /** Choices for logging in. */
 export interface LoginOptions {
   readonly pin: PinSource;
+  /** CKU_ number; CKU_USER unless told. */
+  readonly userType?: number | undefined;
   /** Tries the PIN although the token says that a wrong one would lock it. */
   readonly allowFinalTry?: boolean | undefined;
   /** One line for the operator. */
@@ -99,7 +101,7 @@ export class Login {
     const token = this.#slot.presentToken();
     if (hasFlag(token.flags, "CKF_LOGIN_REQUIRED") && !session.userIsLoggedIn()) {
       this.#examine(token);
-      await this.#present(session, CKU.CKU_USER, token);
+      await this.#present(session, this.#options.userType ?? CKU.CKU_USER, token);
       this.#epoch++;
     }
     this.#loggedIn = true;

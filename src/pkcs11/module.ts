@@ -17,6 +17,8 @@ export interface ModuleInfo extends ModuleFacts {
 export interface ModuleOptions {
   /** A driver that is known before the module has said what it is. */
   readonly driver?: Driver | undefined;
+  /** Text for pReserved of C_Initialize; without it the driver's. */
+  readonly initString?: string | undefined;
   /** In place of the library itself: something between us and it. */
   readonly ffi?: Ffi | undefined;
 }
@@ -35,11 +37,12 @@ export class Module implements Disposable {
   #owner = false;
   #disposed = false;
 
-  private constructor(ffi: Ffi, driver: Driver | undefined) {
+  private constructor(ffi: Ffi, { driver, initString }: ModuleOptions) {
     this.ffi = ffi;
     this.#hints = driver?.hints ?? {};
     this.#quirks = driver?.quirks ?? [];
-    this.#initString = driver?.initString;
+    this.#initString = initString ?? driver?.initString;
+    if (driver?.functions) ffi.substitute(driver.functions);
   }
 
   /**
@@ -47,7 +50,7 @@ export class Module implements Disposable {
    * @throws {TokenError} `module.not_found`, `module.load_failed`, `module.not_pkcs11`, or what C_Initialize returned.
    */
   static load(path: string, options: ModuleOptions = {}): Module {
-    const module = new Module(options.ffi ?? loadFfi(path), options.driver);
+    const module = new Module(options.ffi ?? loadFfi(path), options);
     module.#initialize();
     return module;
   }
@@ -62,10 +65,11 @@ export class Module implements Disposable {
     return this.#quirks.includes(quirk);
   }
 
-  /** Uses the hints and quirks of a driver that was chosen after loading. */
+  /** Uses the hints, quirks and functions of a driver that was chosen after loading. */
   adopt(driver: CompleteDriver): void {
     this.#hints = driver.hints;
     this.#quirks = driver.quirks;
+    this.ffi.substitute(driver.functions ?? {});
   }
 
   /** C_GetInfo. @throws {TokenError} */

@@ -89,3 +89,20 @@ export function hasFlag(flags: number, name: typeof FLAG_NAMES[FlagGroup][number
 export function hexNumber(value: number | bigint): string {
   return `0x${value.toString(16)}`;
 }
+
+/** Number of a constant given by its name, as `0x…`, or as a number. @throws {RangeError} as {@link mustConstant}. */
+export function constantNumber(ref: string | number): number {
+  if (typeof ref === "number") return ref;
+  return ref.startsWith("0x") ? Number(ref) : mustConstant(ref);
+}
+
+/** What tables call a mechanism: the standard's name, `0x…` where there is none. */
+export function mechanismKey(type: number): string {
+  return constantName("CKM", type) ?? hexNumber(type);
+}
+
+/** Name of a mechanism for people, with those of a driver for a vendor's own. */
+export function mechanismName(type: number, vendorNames: Readonly<Record<string, string>> = {}): string {
+  const key = mechanismKey(type);
+  return vendorNames[key] ?? key;
+}

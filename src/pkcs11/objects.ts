@@ -7,7 +7,7 @@ import { constantBytes } from "./codec.ts";
 import type { CKO } from "./constants.ts";
 import type { TokenContext } from "./context.ts";
 import { constantName } from "./names.ts";
-import { PRIVATE_HALF_ATTRIBUTES, PUBLIC_KEY_ATTRIBUTES, type PublicKeyFacts, readPublicKey } from "./public_key.ts";
+import { privateHalfAttributes, publicHalfAttributes, type PublicKeyFacts, readPublicKey } from "./public_key.ts";
 import type { ObjectHandle, Session } from "./session.ts";
 
 /** A private key in the token, as found. */
@@ -34,9 +34,6 @@ export interface ObjectInfo {
 }
 
 const DESCRIPTION = ["CKA_CLASS", "CKA_KEY_TYPE", "CKA_LABEL", "CKA_ID"] as const;
-/** Attributes of all mechanisms are asked for everywhere; objects without them just leave them out. */
-const PRIVATE_KEY = [...DESCRIPTION, ...BOOLEAN_ATTRIBUTES, ...PRIVATE_HALF_ATTRIBUTES];
-const PUBLIC_KEY = [...DESCRIPTION, ...PUBLIC_KEY_ATTRIBUTES];
 
 /** Most candidates that a message lists. */
 const MAX_CANDIDATES = 20;
@@ -73,6 +70,10 @@ export async function findObjects(
   });
 }
 
+function publicKeyNames(ctx: TokenContext): string[] {
+  return [...DESCRIPTION, ...publicHalfAttributes(ctx.driver)];
+}
+
 /** The private keys that match, with their public halves. */
 export async function findPrivateKeys(
   ctx: TokenContext,
@@ -82,8 +83,10 @@ export async function findPrivateKeys(
   const action = `read a key in token "${ctx.label}"`;
   const publicHalves = new PublicHalves(ctx, session, filter.label === undefined && filter.id === undefined);
   const keys: PrivateKeyObject[] = [];
+  // attributes of all mechanisms are asked for; objects without them just leave them out
+  const names = [...DESCRIPTION, ...BOOLEAN_ATTRIBUTES, ...privateHalfAttributes(ctx.driver)];
   for (const handle of await findObjects(ctx, session, { class: "CKO_PRIVATE_KEY", filter })) {
-    const attributes = await session.attributes(handle, PRIVATE_KEY, action);
+    const attributes = await session.attributes(handle, names, action);
     const id = attributes.bytes("CKA_ID");
     const label = attributes.text("CKA_LABEL") ?? "";
     // some modules search by part of a template only
@@ -130,7 +133,7 @@ class PublicHalves {
     const halves: Attributes[] = [];
     const action = `read a public key in token "${this.#ctx.label}"`;
     for (const handle of await findObjects(this.#ctx, this.#session, { class: "CKO_PUBLIC_KEY", filter })) {
-      halves.push(await this.#session.attributes(handle, PUBLIC_KEY, action));
+      halves.push(await this.#session.attributes(handle, publicKeyNames(this.#ctx), action));
     }
     return halves;
   }
@@ -149,7 +152,8 @@ export async function selectKey(ctx: TokenContext, session: Session, ref: Pkcs11
     });
   }
   const named = await findPrivateKeys(ctx, session, keyFilter(ref));
-  const matching = pin === undefined ? named : named.filter((key) => key.spkiSha256 === pin);
+  const pinned = pin === undefined ? named : named.filter((key) => key.spkiSha256 === pin);
+  const matching = ref.algorithm === undefined ? pinned : pinned.filter(({ row }) => row?.name === ref.algorithm);
   if (matching.length === 1) return matching[0]!;
   const wanted = describeRef(ref);
   if (matching.length > 1) {
@@ -161,7 +165,7 @@ export async function selectKey(ctx: TokenContext, session: Session, ref: Pkcs11
       },
     );
   }
-  if (named.length > 0 && (ref.label !== undefined || ref.keyId !== undefined)) {
+  if (named.length > 0 && pinned.length === 0 && (ref.label !== undefined || ref.keyId !== undefined)) {
     throw new TokenError(
       `Cannot use the key with ${wanted} in token "${ctx.label}": its public key is not the one it must be`,
       {
@@ -181,6 +185,7 @@ function describeRef(ref: Pkcs11KeyRef): string {
   return [
     ...(ref.label === undefined ? [] : [`label "${ref.label}"`]),
     ...(ref.keyId === undefined ? [] : [`id ${ref.keyId}`]),
+    ...(ref.algorithm === undefined ? [] : [`algorithm ${ref.algorithm}`]),
     ...(ref.spkiSha256 === undefined ? [] : [`SPKI SHA-256 ${ref.spkiSha256}`]),
   ].join(" and ");
 }
@@ -224,7 +229,7 @@ export function keyInfo(ctx: TokenContext, key: PrivateKeyObject): KeyInfo {
 export async function refuseTaken(
   ctx: TokenContext,
   session: Session,
-  { row, keyType, filter }: { row: KeyRow; keyType: number; filter: KeyFilter },
+  { row, keyTypes, filter }: { row: KeyRow; keyTypes: readonly number[]; filter: KeyFilter },
 ): Promise<void> {
   for (const objectClass of ["CKO_PRIVATE_KEY", "CKO_PUBLIC_KEY"] as const) {
     for (const part of ["id", "label"] as const) {
@@ -232,7 +237,7 @@ export async function refuseTaken(
       if (value === undefined) continue;
       for (const handle of await findObjects(ctx, session, { class: objectClass, filter: { [part]: value } })) {
         const found = await session.attributes(handle, DESCRIPTION, `read a key in token "${ctx.label}"`);
-        if (part === "id" ? !sameId(found, filter.id!) : !sameLabelAndType(found, filter.label!, keyType)) continue;
+        if (part === "id" ? !sameId(found, filter.id!) : !sameLabelAndType(found, filter.label!, keyTypes)) continue;
         const name = part === "id" ? `id ${encodeHex(filter.id!)}` : `label "${filter.label}"`;
         throw new TokenError(`Cannot generate a ${row.label} key in token "${ctx.label}": a key with ${name} exists`, {
           code: "key.exists",
@@ -250,8 +255,8 @@ function sameId(found: Attributes, id: Uint8Array): boolean {
   return bytes !== undefined && equalBytes(bytes, id);
 }
 
-function sameLabelAndType(found: Attributes, label: string, keyType: number): boolean {
-  return found.text("CKA_LABEL") === label && found.ulong("CKA_KEY_TYPE") === keyType;
+function sameLabelAndType(found: Attributes, label: string, keyTypes: readonly number[]): boolean {
+  return found.text("CKA_LABEL") === label && keyTypes.includes(found.ulong("CKA_KEY_TYPE") ?? -1);
 }
 
 /** A public key object, as found. */
@@ -264,7 +269,7 @@ export interface PublicKeyObject extends PublicKeyFacts {
 export async function findPublicKeys(ctx: TokenContext, session: Session, id: Uint8Array): Promise<PublicKeyObject[]> {
   const keys: PublicKeyObject[] = [];
   for (const handle of await findObjects(ctx, session, { class: "CKO_PUBLIC_KEY", filter: { id } })) {
-    const half = await session.attributes(handle, PUBLIC_KEY, `read a public key in token "${ctx.label}"`);
+    const half = await session.attributes(handle, publicKeyNames(ctx), `read a public key in token "${ctx.label}"`);
     if (!sameId(half, id)) continue;
     const keyType = half.ulong("CKA_KEY_TYPE");
     keys.push({ ...await readPublicKey(ctx.driver, keyType, [half]), handle, keyType });

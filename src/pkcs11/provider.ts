@@ -1,15 +1,28 @@
 import { defaultScheme, type KeyRow, type SchemeRow } from "../alg/find.ts";
-import { UsageError } from "../errors.ts";
+import { InputError, UsageError } from "../errors.ts";
+import { decodeHex } from "../bytes.ts";
+import type { Encapsulation } from "../keys/kem.ts";
 import type { Key, KeyInfo, KeyProvider, KeyRef, Pkcs11KeyRef } from "../keys/types.ts";
-import { constantNumber, type SignCodec } from "./codec.ts";
+import type { SignCodec } from "./codec.ts";
 import type { TokenContext } from "./context.ts";
+import { dialectOfKey } from "./dialect.ts";
 import type { CompleteDriver, Driver } from "./driver.ts";
 import type { Ffi } from "./ffi.ts";
 import { generateKey, prepareKey } from "./generate.ts";
+import { encapsulateInToken } from "./kem.ts";
 import { TokenKey } from "./key.ts";
 import { Login, type PinSource } from "./login.ts";
 import { Module, type ModuleInfo } from "./module.ts";
-import { destroyPair, findPrivateKeys, keyInfo, listObjects, type ObjectInfo, selectKey } from "./objects.ts";
+import { constantNumber } from "./names.ts";
+import {
+  destroyPair,
+  findPrivateKeys,
+  findPublicKeys,
+  keyInfo,
+  listObjects,
+  type ObjectInfo,
+  selectKey,
+} from "./objects.ts";
 import { SessionPool } from "./pool.ts";
 import type { Session } from "./session.ts";
 import type { Slot, TokenInfo } from "./slot.ts";
@@ -23,6 +36,10 @@ export interface Pkcs11Options extends TokenSelector {
   readonly lib: string;
   /** A driver, its name or the path of a plug-in; without it the module itself decides. */
   readonly driver?: Driver | string | undefined;
+  /** Text for pReserved of C_Initialize; without it the driver's. */
+  readonly initString?: string | undefined;
+  /** Name of another kind of user than the usual one, as the driver knows it. */
+  readonly userType?: string | undefined;
   /** Most sessions at a time; 1 (the default) calls synchronously, more calls on other threads. */
   readonly sessions?: number | undefined;
   /** Logs out whenever no operation is under way. */
@@ -54,9 +71,15 @@ export interface LoadedModule {
 }
 
 /** The first half of {@link pkcs11Provider}: needs no token. */
-export async function loadModule(options: Pick<Pkcs11Options, "lib" | "driver" | "ffi">): Promise<LoadedModule> {
+export async function loadModule(
+  options: Pick<Pkcs11Options, "lib" | "driver" | "initString" | "ffi">,
+): Promise<LoadedModule> {
   const stated = options.driver === undefined ? undefined : await resolveDriver(options.driver);
-  const module = Module.load(options.lib, { driver: stated, ffi: options.ffi });
+  const module = Module.load(options.lib, {
+    driver: stated,
+    initString: options.initString,
+    ffi: options.ffi,
+  });
   try {
     const driver = stated ?? await driverFor(module.info());
     module.adopt(driver);
@@ -114,7 +137,7 @@ export class Pkcs11Provider implements KeyProvider {
 
   /** Use {@link pkcs11Provider}. */
   constructor(options: Pkcs11Options, { slot, info, driver }: Opened) {
-    const login = new Login(slot, options);
+    const login = new Login(slot, { ...options, userType: userType(driver, options.userType) });
     this.slot = slot;
     this.driverName = driver.name;
     let mechanisms: ReadonlySet<number> | undefined;
@@ -178,6 +201,29 @@ export class Pkcs11Provider implements KeyProvider {
     }, { write: true });
   }
 
+  /**
+   * Lets the token encapsulate to the public half that it has of a KEM key: what a peer does, for tests of tokens.
+   * @throws {TokenError}
+   */
+  async encapsulate(ref: KeyRef): Promise<Encapsulation> {
+    return await this.#withSession(async (session) => {
+      const key = await selectKey(this.#ctx, session, pkcs11Ref(ref));
+      const [half] = (await findPublicKeys(this.#ctx, session, decodeHex(key.id)))
+        .filter(({ spkiSha256 }) => spkiSha256 === key.spkiSha256);
+      const dialect = key.row && dialectOfKey(this.#ctx.driver, key.row, key.keyType);
+      if (!half || !dialect?.kem) {
+        throw new UsageError(`Cannot encapsulate to key "${key.label}": it is no KEM key pair`);
+      }
+      const action = `encapsulate to key "${key.label || key.id}" in token "${this.#ctx.label}"`;
+      return await encapsulateInToken(this.#ctx, session, {
+        row: key.row!,
+        kem: dialect.kem,
+        key: half.handle,
+        action,
+      });
+    });
+  }
+
   /** Every object that the login can see. @throws {TokenError} */
   async objects(): Promise<ObjectInfo[]> {
     return await this.#withSession((session) => listObjects(this.#ctx, session));
@@ -211,6 +257,18 @@ export class Pkcs11Provider implements KeyProvider {
   async #withSession<T>(work: (session: Session) => Promise<T>): Promise<T> {
     return await this.#ctx.pool.withSession(work, { idempotent: true });
   }
+}
+
+/** CKU_ number of a user by the driver's name. @throws {InputError} `hsm.user_type`. */
+function userType(driver: CompleteDriver, name: string | undefined): number | undefined {
+  if (name === undefined) return undefined;
+  const known = Object.hasOwn(driver.userTypes, name) ? driver.userTypes[name] : undefined;
+  if (known !== undefined) return constantNumber(known);
+  const names = Object.keys(driver.userTypes);
+  throw new InputError(`Cannot log in as user type "${name}": driver "${driver.name}" does not know it`, {
+    code: "hsm.user_type",
+    hint: names.length === 0 ? "Leave `user_type` out" : `It knows: ${names.join(", ")}`,
+  });
 }
 
 function pkcs11Ref(ref: KeyRef): Pkcs11KeyRef {

@@ -12,12 +12,12 @@ import {
   TAG,
 } from "../asn1/der.ts";
 import { OID_EC_PUBLIC_KEY, OID_RSA_ENCRYPTION } from "../asn1/oid.ts";
-import { type Bytes, equalBytes } from "../bytes.ts";
+import { type Bytes, concatBytes, equalBytes } from "../bytes.ts";
 import { describeSpki, encodeSpki, spkiFingerprint } from "../keys/spki.ts";
 import type { Attributes } from "./attributes.ts";
+import { dialectsOf, familiesOf, rowsOfKeyType } from "./dialect.ts";
 import type { CompleteDriver } from "./driver.ts";
 import { describeConstant } from "./names.ts";
-import { keyType } from "./templates.ts";
 
 /** What is known about the public half of a key in a token. */
 export interface PublicKeyFacts {
@@ -30,22 +30,24 @@ export interface PublicKeyFacts {
   readonly description: string;
 }
 
-/** Attributes from which a public key can be made, on either half. */
-export const PUBLIC_KEY_ATTRIBUTES = [
+const PUBLIC_KEY_ATTRIBUTES = [
   "CKA_PUBLIC_KEY_INFO",
   "CKA_EC_PARAMS",
   "CKA_EC_POINT",
   "CKA_MODULUS",
   "CKA_PUBLIC_EXPONENT",
   "CKA_VALUE",
+  "CKA_PARAMETER_SET",
 ] as const;
 
-/** As {@link PUBLIC_KEY_ATTRIBUTES}, without those that a private key holds its secret in. */
-export const PRIVATE_HALF_ATTRIBUTES = PUBLIC_KEY_ATTRIBUTES.filter((name) => name !== "CKA_VALUE");
+/** Attributes from which a public key can be made, on a public key object. */
+export function publicHalfAttributes(driver: CompleteDriver): string[] {
+  return [...PUBLIC_KEY_ATTRIBUTES, ...driver.parameterSets, ...driver.publicValues.flat()];
+}
 
-/** The family whose rows have this key type, or undefined for a foreign type. */
-export function familyOfKeyType(driver: CompleteDriver, type: number): Family | undefined {
-  return keyRows().find((row) => keyType(driver, row) === type)?.family;
+/** As {@link publicHalfAttributes}, without the one that a private key holds its secret in. */
+export function privateHalfAttributes(driver: CompleteDriver): string[] {
+  return publicHalfAttributes(driver).filter((name) => name !== "CKA_VALUE");
 }
 
 /**
@@ -57,10 +59,10 @@ export async function readPublicKey(
   type: number | undefined,
   halves: readonly Attributes[],
 ): Promise<PublicKeyFacts> {
-  const family = type === undefined ? undefined : familyOfKeyType(driver, type);
+  const rows = type === undefined ? [] : rowsOfKeyType(driver, type);
   let reason = "";
   for (const half of halves) {
-    for (const spki of spkiCandidates(family, half)) {
+    for (const spki of spkiCandidates(driver, rows, half)) {
       try {
         const { row, description, publicKey } = describeSpki(spki);
         // written anew, so that one key has one fingerprint whatever form the token gives
@@ -75,32 +77,53 @@ export async function readPublicKey(
   return { description: `${name}, public key not readable${reason}` };
 }
 
-function* spkiCandidates(family: Family | undefined, half: Attributes): Generator<Bytes> {
+function* spkiCandidates(driver: CompleteDriver, rows: readonly KeyRow[], half: Attributes): Generator<Bytes> {
   const info = half.content("CKA_PUBLIC_KEY_INFO");
   if (info) yield info;
-  const made = family && READERS[family]?.(half);
-  if (made) yield made;
+  for (const family of familiesOf(rows)) {
+    const reader = READERS[family];
+    const made = reader ? reader(half) : readRawKey(driver, rows.filter((row) => row.family === family), half);
+    if (made) yield made;
+  }
+  // some keep the whole SubjectPublicKeyInfo where the standard has the bare key
+  for (const value of rawValues(driver, half)) if (value[0] === SEQUENCE) yield value;
 }
+
+/** First octet of a DER SEQUENCE. */
+const SEQUENCE = 0x30;
 
 /** SubjectPublicKeyInfo from the attributes of one half, by family; undefined when they are not there. */
 const READERS: Readonly<Partial<Record<Family, (half: Attributes) => Bytes | undefined>>> = {
   ecdsa: readEcKey,
   eddsa: readEdwardsKey,
   rsa: readRsaKey,
-  "ml-dsa": (half) => readSizedKey("ml-dsa", half),
-  "ml-kem": (half) => readSizedKey("ml-kem", half),
 };
 
-/** A raw key whose length tells the parameter set. */
-function readSizedKey(family: Family, half: Attributes): Bytes | undefined {
-  const value = half.content("CKA_VALUE");
-  const row = value && keyRows().find((row) => row.family === family && row.publicKeyBytes === value.length);
-  return row && encodeSpki(row, value);
+/** A bare key as its standard encodes it; its length tells the row, or its parameter set does where several have it. */
+function readRawKey(driver: CompleteDriver, rows: readonly KeyRow[], half: Attributes): Bytes | undefined {
+  const set = ["CKA_PARAMETER_SET", ...driver.parameterSets].map((name) => half.ulong(name)).find((n) =>
+    n !== undefined
+  );
+  for (const value of rawValues(driver, half)) {
+    const fitting = rows.filter((row) => row.publicKeyBytes === value.length);
+    const row = fitting.length === 1 && set === undefined
+      ? fitting[0]
+      : fitting.find((row) => dialectsOf(driver, row).some(({ parameterSet }) => parameterSet === set));
+    if (row) return encodeSpki(row, value);
+  }
+  return undefined;
+}
+
+function rawValues(driver: CompleteDriver, half: Attributes): Bytes[] {
+  return [["CKA_VALUE"], ...driver.publicValues].flatMap((names) => {
+    const parts = names.map((name) => half.content(name)).filter((part) => part !== undefined);
+    return parts.length === names.length ? [concatBytes(...parts)] : [];
+  });
 }
 
 function readEcKey(half: Attributes): Bytes | undefined {
   const parameters = half.content("CKA_EC_PARAMS");
-  const stored = half.content("CKA_EC_POINT");
+  const stored = half.content("CKA_EC_POINT") ?? half.content("CKA_VALUE");
   if (!parameters || !stored) return undefined;
   const row = keyRows().find(({ spki }) =>
     typeof spki.parameters !== "string" && equalBytes(oid(spki.parameters.curve), parameters)

@@ -3,7 +3,7 @@ import { AttributeQuery, Attributes, encodeTemplate, type Template } from "./att
 import { CKR } from "./constants.ts";
 import { isSessionSpoilt, tokenError } from "./errors.ts";
 import type { Arg, Ffi, FunctionName } from "./ffi.ts";
-import { allocate, CK_SESSION_INFO, readUlong, type Ulong, ulongBytes, writeUlong } from "./layout.ts";
+import { allocate, allocateCopy, CK_SESSION_INFO, readUlong, type Ulong, ulongBytes, writeUlong } from "./layout.ts";
 import { hexNumber } from "./names.ts";
 import type { Slot } from "./slot.ts";
 
@@ -25,6 +25,14 @@ export interface SignJob {
   readonly authenticate?: ((session: Session) => Promise<void>) | undefined;
   /** For messages, after "Cannot ": `sign with key "x"`. */
   readonly action: string;
+}
+
+/** A secret to make from a ciphertext. */
+export interface DecapsulateJob extends Pick<SignJob, "key" | "mechanism" | "action"> {
+  /** C_DecapsulateKey, or C_DeriveKey with the ciphertext in the mechanism's parameter. */
+  readonly call: "decapsulate" | "derive";
+  readonly ciphertext: Uint8Array;
+  readonly template: Template;
 }
 
 /** How sessions work. */
@@ -69,7 +77,7 @@ export class Session {
     const CKF_SERIAL_SESSION = 4;
     const CKF_RW_SESSION = 2;
     const handle = ulongBytes(ffi.platform, 0);
-    const flags = CKF_SERIAL_SESSION | (options.write ? CKF_RW_SESSION : 0);
+    const flags = CKF_SERIAL_SESSION | (options.write || slot.module.has("write-sessions") ? CKF_RW_SESSION : 0);
     const rv = ffi.call("C_OpenSession", slot.id, flags, null, null, handle);
     slot.module.check(rv, "C_OpenSession", `open a session with the token in slot ${slot.id}`);
     return new Session(slot, readUlong(ffi.platform, handle), options);
@@ -190,17 +198,52 @@ export class Session {
       await this.#must(job.action, "C_Sign", this.#handle, job.data, job.data.length, null, this.#length);
       this.#makeRoom(Number(readUlong(platform, this.#length)));
     } else this.#makeRoom(job.capacity);
-    for (let tries = 0;; tries++) {
-      writeUlong(platform, this.#length, { value: this.#answer.length });
-      rv = this.#call("C_Sign", this.#handle, job.data, job.data.length, this.#answer, this.#length);
-      if (typeof rv !== "number") rv = await rv;
-      const length = Number(readUlong(platform, this.#length));
-      if (rv === CKR.CKR_OK) return this.#answer.slice(0, length);
-      // the operation stays open, and the length is the one needed
-      const grow = rv === CKR.CKR_BUFFER_TOO_SMALL && length > this.#answer.length && length <= MAX_ATTRIBUTE_BYTES;
-      if (!grow || tries > 0) throw this.#failure(job.action, "C_Sign", rv);
-      this.#makeRoom(length);
+    return await this.#answered("C_Sign", job);
+  }
+
+  /** C_EncryptInit and C_Encrypt. @throws {TokenError} */
+  async encrypt(job: SignJob): Promise<Bytes> {
+    await this.#must(job.action, "C_EncryptInit", this.#handle, job.mechanism, job.key);
+    this.#makeRoom(job.capacity);
+    return await this.#answered("C_Encrypt", job);
+  }
+
+  /** C_DecapsulateKey or C_DeriveKey: the secret's handle. @throws {TokenError} */
+  async decapsulate(job: DecapsulateJob): Promise<ObjectHandle> {
+    const { bytes, count } = encodeTemplate(this.#ffi, job.template);
+    const secret = ulongBytes(this.#ffi.platform, 0);
+    const start = [this.#handle, job.mechanism, job.key, bytes, count] as const;
+    if (job.call === "derive") await this.#must(job.action, "C_DeriveKey", ...start, secret);
+    else {
+      const ciphertext = allocateCopy(job.ciphertext);
+      await this.#must(job.action, "C_DecapsulateKey", ...start, ciphertext, ciphertext.length, secret);
     }
+    return readUlong(this.#ffi.platform, secret);
+  }
+
+  /** C_EncapsulateKey. @throws {TokenError} */
+  async encapsulate(
+    job: Pick<DecapsulateJob, "key" | "mechanism" | "template" | "action"> & { readonly capacity: number },
+  ): Promise<{ readonly ciphertext: Bytes; readonly secret: ObjectHandle }> {
+    const { platform } = this.#ffi;
+    const { bytes, count } = encodeTemplate(this.#ffi, job.template);
+    const secret = ulongBytes(platform, 0);
+    const ciphertext = allocate(job.capacity);
+    writeUlong(platform, this.#length, { value: ciphertext.length });
+    await this.#must(
+      job.action,
+      "C_EncapsulateKey",
+      this.#handle,
+      job.mechanism,
+      job.key,
+      bytes,
+      count,
+      ciphertext,
+      this.#length,
+      secret,
+    );
+    const length = Number(readUlong(platform, this.#length));
+    return { ciphertext: ciphertext.slice(0, length), secret: readUlong(platform, secret) };
   }
 
   /** A loop's body that signs the same bytes again and again, without checks between: for measuring C_Sign alone. */
@@ -239,6 +282,22 @@ export class Session {
   async #read(object: ObjectHandle, query: AttributeQuery, action: string): Promise<void> {
     const rv = await this.#call("C_GetAttributeValue", this.#handle, object, query.bytes, query.names.length);
     if (rv !== CKR.CKR_OK && !PARTIAL.has(rv)) throw this.#failure(action, "C_GetAttributeValue", rv);
+  }
+
+  /** The answer of a function that takes data; a longer one than expected costs a second call. */
+  async #answered(name: "C_Sign" | "C_Encrypt", job: SignJob): Promise<Bytes> {
+    const { platform } = this.#ffi;
+    for (let tries = 0;; tries++) {
+      writeUlong(platform, this.#length, { value: this.#answer.length });
+      let rv = this.#call(name, this.#handle, job.data, job.data.length, this.#answer, this.#length);
+      if (typeof rv !== "number") rv = await rv;
+      const length = Number(readUlong(platform, this.#length));
+      if (rv === CKR.CKR_OK) return this.#answer.slice(0, length);
+      // the operation stays open, and the length is the one needed
+      const grow = rv === CKR.CKR_BUFFER_TOO_SMALL && length > this.#answer.length && length <= MAX_ATTRIBUTE_BYTES;
+      if (!grow || tries > 0) throw this.#failure(job.action, name, rv);
+      this.#makeRoom(length);
+    }
   }
 
   #makeRoom(length: number): void {

@@ -34,6 +34,10 @@ export class Shim implements Ffi {
     return this.#real.has(name);
   }
 
+  substitute(symbols: Readonly<Partial<Record<FunctionName, string>>>): void {
+    this.#real.substitute(symbols);
+  }
+
   address(bytes: Uint8Array): bigint {
     return this.#real.address(bytes);
   }
@@ -129,6 +133,8 @@ export class FakeToken implements Ffi {
   has(): boolean {
     return true;
   }
+
+  substitute(): void {}
 
   address(): bigint {
     return 0x1000n;
