@@ -7,10 +7,18 @@ export async function digest(hash: HashName | "SHA-1", bytes: Uint8Array): Promi
 }
 
 /** SHAKE256 of `bytes` (FIPS 202) with `length` bytes of output. */
-export async function shake256(bytes: Uint8Array, length: number): Promise<Bytes> {
-  // cSHAKE without names is SHAKE (SP 800-185 section 3.3)
-  const how = { name: "cSHAKE256", outputLength: length * 8 };
-  return new Uint8Array(await crypto.subtle.digest(how, plainBytes(bytes)));
+export function shake256(bytes: Uint8Array, length: number): Promise<Bytes> {
+  return shake("cSHAKE256", bytes, length);
+}
+
+/** SHAKE128 of `bytes` (FIPS 202) with `length` bytes of output. */
+export function shake128(bytes: Uint8Array, length: number): Promise<Bytes> {
+  return shake("cSHAKE128", bytes, length);
+}
+
+/** cSHAKE without names is SHAKE (SP 800-185 section 3.3). */
+async function shake(name: "cSHAKE128" | "cSHAKE256", bytes: Uint8Array, length: number): Promise<Bytes> {
+  return new Uint8Array(await crypto.subtle.digest({ name, outputLength: length * 8 } as Algorithm, plainBytes(bytes)));
 }
 
 /** Output of SHAKE256 as a pre-hash, in bytes. */

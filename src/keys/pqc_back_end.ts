@@ -1,7 +1,8 @@
 import type { KeyRow } from "../alg/find.ts";
 import { type Bytes, plainBytes, randomBytes } from "../bytes.ts";
 import { type BackEnd, type SignFunction, wiping } from "./back_end_types.ts";
-import { checkExpandedMlDsa, checkExpandedMlKem } from "./pqc_expanded.ts";
+import { checkExpandedMlDsa } from "./ml_dsa_expanded.ts";
+import { checkExpandedMlKem } from "./ml_kem_expanded.ts";
 import { mlDsaOf, mlKemOf, slhDsaOf } from "./pqc_noble.ts";
 import { formOf, type PrivateKey } from "./private_key_codec.ts";
 import { modernSubtle, type ModernUsage } from "./subtle.ts";

@@ -1,25 +1,7 @@
 import type { KeyRow } from "../alg/find.ts";
-import { type Bytes, equalBytes, plainBytes, wipe } from "../bytes.ts";
-import { shake256 } from "./digest.ts";
-import { mlDsaOf, mlKemOf } from "./pqc_noble.ts";
+import { type Bytes, equalBytes, wipe } from "../bytes.ts";
+import { mlKemOf } from "./pqc_noble.ts";
 import { invalid } from "./private_key_codec.ts";
-
-/** Checks of private keys that come in expanded form only, so that no seed can vouch for them. */
-
-/** Positions of tr, the hash of the public key, in an expanded ML-DSA key (FIPS 204 algorithm 24). */
-const TR = { start: 64, end: 128 } as const;
-
-/**
- * Public key of an expanded ML-DSA key, computed from its secret vectors.
- * @throws {InputError} `key.invalid` when a part of it does not belong to the rest (RFC 9881 section 8.2).
- */
-export async function checkExpandedMlDsa(row: KeyRow, expanded: Bytes): Promise<Bytes> {
-  const publicKey = plainBytes((await mlDsaOf(row)).getPublicKey(expanded));
-  if (!equalBytes(await shake256(publicKey, TR.end - TR.start), expanded.subarray(TR.start, TR.end))) {
-    throw invalid(row.label, "the hash of the public key in its expanded key is of another one");
-  }
-  return publicKey;
-}
 
 /** Bytes of H(ek) and z at the end of an expanded ML-KEM key (FIPS 203 algorithm 16). */
 const KEM_TAIL_BYTES = 64;
