@@ -1,107 +1,21 @@
 import { deepStrictEqual as eq, match, ok } from "node:assert/strict";
-import { Certificate as PkijsCertificate, CertificateRevocationList, CertificationRequest } from "pkijs";
-import {
-  caExtensions,
-  crlOf,
-  daysFromNow,
-  type Holder,
-  issue,
-  leafExtensions,
-  schemesOf,
-} from "../../tests/support/pki.ts";
-import { needs, type TestSettings, testWith } from "../../tests/support/require.ts";
+import { caExtensions, daysFromNow, issue, leafExtensions } from "../../tests/support/pki.ts";
+import { opensslFor } from "../../tests/support/openssl.ts";
+import { openssl, opensslJudges, run } from "../../tests/support/openssl_x509.ts";
+import { testWith } from "../../tests/support/require.ts";
 import { tempFolder } from "../../tests/support/tmp.ts";
-import { keyRows, type SchemeRow } from "../alg/find.ts";
-import { type Bytes, encodeHex } from "../bytes.ts";
+import { keyRows } from "../alg/find.ts";
 import { certificatePem, readCertificates } from "./certificate.ts";
-import { crlPem } from "./crl.ts";
-import { buildCsr, csrPem, readCsr, verifyCsr } from "./csr.ts";
+import { readCsr, verifyCsr } from "./csr.ts";
 import { formatName, parseNameText } from "./name.ts";
 import type { ExtensionValues } from "./types.ts";
 import { verifyCertificate } from "./verify.ts";
 
 /** OpenSSL, GnuTLS and pkijs as judges of what is built here, and their requests as input. */
 
-function run(program: string, ...args: string[]): { code: number; text: string } {
-  const { code, stdout, stderr } = new Deno.Command(program, { args, env: { LC_ALL: "C" } }).outputSync();
-  return { code, text: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
-}
-
-function openssl(...args: string[]): string {
-  const { code, text } = run("openssl", ...args);
-  eq(code, 0, `openssl ${args.join(" ")}: ${text}`);
-  return text;
-}
-
-/** What OpenSSL calls a scheme in `-text`. */
-function opensslName({ name, hash }: SchemeRow): RegExp {
-  if (name.includes("pss")) {
-    return new RegExp(`rsassaPss[\\s\\S]*Hash Algorithm: ${hash!.replace("-", "").toLowerCase()}`);
-  }
-  const patterns: Record<string, string> = { ecdsa: "ecdsa-with-SHA", "rsa-pkcs1": "sha\\d+WithRSAEncryption" };
-  const known = Object.entries(patterns).find(([prefix]) => name.startsWith(prefix))?.[1];
-  return new RegExp(`Signature Algorithm: ${known ?? name}`, "i");
-}
-
-const known = needs("openssl") === undefined ? run("openssl", "list", "-public-key-algorithms").text : "";
-
-for (const row of keyRows().filter(({ kind }) => kind === "signature")) {
-  const settings: TestSettings = {
-    needs: ["openssl"],
-    skip: known === "" || known.includes(row.spki.oid) ? undefined : "this OpenSSL does not know the algorithm",
-  };
-  testWith(`${row.name}: OpenSSL verifies certificate, request and CRL of every scheme`, settings, async () => {
-    using tmp = tempFolder();
-    let count = 0;
-    for (const scheme of schemesOf(row)) {
-      const root = await issue({ name: "CN=Root,O=x", algorithm: row.name, scheme, extensions: caExtensions(0) });
-      const issuer: Holder = { ...root, scheme };
-      const leaf = await issue({ name: "CN=Leaf", algorithm: row.name, issuer });
-      const gone = await issue({ name: "CN=Gone", algorithm: row.name, key: leaf.key, issuer });
-      const crl = await crlOf(issuer, {
-        revoked: [{ serial: gone.certificate.serial, revocationDate: daysFromNow(-1) }],
-      });
-      const csr = await buildCsr(
-        { subject: parseNameText("CN=Ask"), spki: leaf.key.spki, extensions: leafExtensions() },
-        leaf.key.signer(scheme),
-      );
-      const files = {
-        root: tmp.write("root.pem", certificatePem(root.certificate)),
-        leaf: tmp.write("leaf.pem", certificatePem(leaf.certificate)),
-        gone: tmp.write("gone.pem", certificatePem(gone.certificate)),
-        crl: tmp.write("crl.pem", crlPem(crl)),
-        csr: tmp.write("csr.pem", csrPem(csr)),
-      };
-      const trust = ["-x509_strict", "-check_ss_sig", "-CAfile", files.root, "-CRLfile", files.crl, "-crl_check"];
-      match(openssl("verify", ...trust, files.leaf), /OK/, scheme.name);
-      match(run("openssl", "verify", ...trust, files.gone).text, /certificate revoked/, scheme.name);
-      match(openssl("req", "-in", files.csr, "-verify", "-noout"), /verify OK/i, scheme.name);
-      match(openssl("crl", "-in", files.crl, "-CAfile", files.root, "-noout"), /verify OK/, scheme.name);
-      match(openssl("x509", "-in", files.leaf, "-noout", "-text"), opensslName(scheme), scheme.name);
-      eq((await verifyCsr(csr)).valid, true);
-      const verdict = await verifyCertificate(leaf.certificate, {
-        intermediates: [],
-        anchors: [root.certificate],
-        crls: [crl],
-        at: daysFromNow(0),
-      });
-      eq(verdict.signatures, [{ subject: "CN=Leaf", scheme: scheme.label }]);
-      judgeWithPkijs(leaf.certificate.der, csr.der, crl.der);
-      count++;
-    }
-    ok(count > 0);
-  });
-}
-
-/** pkijs reads each object and writes the same bytes again. */
-function judgeWithPkijs(certificate: Bytes, csr: Bytes, crl: Bytes): void {
-  const read = PkijsCertificate.fromBER(certificate);
-  eq(encodeHex(new Uint8Array(read.toSchema(true).toBER())), encodeHex(certificate));
-  const request = CertificationRequest.fromBER(csr);
-  eq(encodeHex(new Uint8Array(request.toSchema(true).toBER())), encodeHex(csr));
-  const list = CertificateRevocationList.fromBER(crl);
-  eq(list.revokedCertificates?.length, 1);
-  eq(encodeHex(new Uint8Array(list.toSchema(true).toBER())), encodeHex(crl));
+for (const row of keyRows().filter((row) => row.kind === "signature" && opensslFor(row) === "openssl")) {
+  const name = `${row.name}: OpenSSL verifies certificate, request and CRL of every scheme`;
+  testWith(name, { needs: ["openssl"] }, () => opensslJudges(row));
 }
 
 const EVERYTHING: ExtensionValues = {
