@@ -11,6 +11,16 @@ import { standard } from "./standard.ts";
 /** Built-in drivers by name, each loaded when asked for; matching tries them in this order. */
 const BUILTIN: Readonly<Record<string, () => Promise<{ default: Driver }>>> = {
   softhsm2: () => import("./softhsm2.ts"),
+  kryoptic: () => import("./kryoptic.ts"),
+  nss: () => import("./nss.ts"),
+  opencryptoki: () => import("./opencryptoki.ts"),
+  luna: () => import("./luna.ts"),
+  nshield: () => import("./nshield.ts"),
+  securosys: () => import("./securosys.ts"),
+  utimaco: () => import("./utimaco.ts"),
+  "utimaco-qp": async () => ({ default: (await import("./utimaco.ts")).quantumProtect }),
+  cloudhsm: () => import("./cloudhsm.ts"),
+  yubihsm2: () => import("./yubihsm2.ts"),
   generic: () => import("./generic.ts"),
 };
 

@@ -136,5 +136,6 @@ export const standard: CompleteDriver = {
   unlisted: [],
   findBatch: 64,
   quirks: [],
+  lost: [],
   hints: {},
 };

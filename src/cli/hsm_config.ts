@@ -18,13 +18,20 @@ export interface HsmConfig {
   readonly logoutAfterUse: boolean;
   /** Driver name, or path of a plug-in. */
   readonly driver?: string;
+  /** Text for the library itself, at its start; only some read one. */
+  readonly initString?: string;
+  /** Another kind of user than the usual one, by the driver's name for it. */
+  readonly userType?: string;
   /** Sessions of the pool. */
   readonly sessions?: number;
 }
 
 const SELECTORS = ["token", "token_serial", "slot"] as const;
 const PIN_KEYS = ["pin_env", "pin_file", "pin_command", "pin_credential"] as const;
-const KEYS = ["lib", ...SELECTORS, ...PIN_KEYS, "logout_after_use", "driver", "sessions"] as const;
+const KEYS = [
+  ...["lib", ...SELECTORS, ...PIN_KEYS],
+  ...["logout_after_use", "driver", "init_string", "user_type", "sessions"],
+] as const;
 const SECRET_KEY = /^(user_?|so_?)?(pin|password|passphrase)$/i;
 const MAX_CHARACTERS = 65536;
 const MAX_SESSIONS = 1024;
@@ -60,6 +67,8 @@ export function parseHsmConfig(text: string, path: string): HsmConfig {
     ...(pin === undefined ? {} : { pin }),
     logoutAfterUse: reader.boolean(fields, "logout_after_use") ?? false,
     ...(driver === undefined ? {} : { driver: fromFolder(driver, path) }),
+    ...(fields.has("init_string") ? { initString: reader.text(fields, "init_string") } : {}),
+    ...(fields.has("user_type") ? { userType: reader.text(fields, "user_type") } : {}),
     ...(sessions === undefined ? {} : { sessions }),
   };
 }

@@ -59,7 +59,7 @@ export interface OpenTarget extends Disposable {
 export async function openTarget({ lib, config }: HsmTarget): Promise<OpenTarget> {
   // a driver stated by name may know what C_Initialize must be given
   const stated = config?.driver === undefined ? undefined : await findDriver(config.driver);
-  const module = Module.load(lib, { driver: stated });
+  const module = Module.load(lib, { driver: stated, initString: config?.initString });
   try {
     const driver = stated ?? await chooseDriver(undefined, module.info());
     module.adopt(driver);

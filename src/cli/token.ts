@@ -21,6 +21,8 @@ export function tokenOptions(config: HsmConfig, world: TokenWorld): Pkcs11Option
     tokenSerial: config.tokenSerial,
     slot: config.slot,
     driver: config.driver,
+    initString: config.initString,
+    userType: config.userType,
     sessions: config.sessions,
     logoutAfterUse: config.logoutAfterUse,
     allowFinalTry: world.allowFinalTry,

@@ -120,13 +120,17 @@ export const QUIRKS = [
   "fickle-login",
   "write-sessions",
   "generate-flag",
+  "exact-room",
+  "one-attribute",
 ] as const;
 
 /**
  * `probe-length`: asks for the length of a signature with a null buffer first. `no-init-args`: C_Initialize takes NULL
  * only. `no-finalize`: C_Finalize is never called, because the module does not survive it. `fickle-login`: C_Login fails
  * now and then without a reason and without counting a wrong PIN; only with it may the same PIN be given again. `write-sessions`: read-only
- * sessions are refused. `generate-flag`: mechanisms for key pairs are listed with CKF_GENERATE.
+ * sessions are refused. `generate-flag`: mechanisms for key pairs are listed with CKF_GENERATE. `exact-room`: C_Sign wants
+ * room for the signature and no more. `one-attribute`: C_GetAttributeValue fails as a whole for some attributes, so each is
+ * asked for alone, and one that fails counts as absent.
  */
 export type Quirk = typeof QUIRKS[number];
 
@@ -178,12 +182,14 @@ export interface Driver {
   /** Most handles asked for in one C_FindObjects. */
   readonly findBatch?: number;
   readonly quirks?: readonly Quirk[];
+  /** Return values of the vendor's own (`0x80000001`) after which session and login are gone. */
+  readonly lost?: readonly string[];
   readonly hints?: HintTable;
 }
 
 type Filled =
   | ("keys" | "refuses" | "schemes" | "mechanisms" | "names" | "absent" | "userTypes" | "publicValues")
-  | ("parameterSets" | "notCompared" | "unlisted" | "findBatch" | "quirks" | "hints");
+  | ("parameterSets" | "notCompared" | "unlisted" | "findBatch" | "quirks" | "lost" | "hints");
 
 /** A driver with everything filled in. */
 export interface CompleteDriver extends Omit<Driver, Filled | "kem" | "templates">, Required<Pick<Driver, Filled>> {
@@ -219,6 +225,7 @@ export function completeDriver(base: CompleteDriver, driver: Driver): CompleteDr
     unlisted: driver.unlisted ?? base.unlisted,
     findBatch: driver.findBatch ?? base.findBatch,
     quirks: driver.quirks ?? base.quirks,
+    lost: driver.lost ?? base.lost,
     hints: { ...base.hints, ...driver.hints },
   };
 }
@@ -247,6 +254,7 @@ const FIELD_CHECKS: Readonly<Record<keyof Driver, FieldCheck>> = {
   absent: isRecordOf(isText),
   findBatch: (value) => Number.isInteger(value) && (value as number) > 0,
   quirks: (value) => isTextList(value) && value.every((quirk) => (QUIRKS as readonly string[]).includes(quirk)),
+  lost: isTextList,
   hints: isRecordOf(isText),
 };
 

@@ -5,8 +5,8 @@ import { constantName, describeConstant } from "./names.ts";
 /** Names of the standard's return values. */
 export type CkrName = keyof typeof CKR;
 
-/** What the operator can do about a return value; a driver may refine a row. */
-export type HintTable = Readonly<Partial<Record<CkrName, string>>>;
+/** What the operator can do about a return value; a driver may refine a row, or add a vendor's own (`0x80000001`). */
+export type HintTable = Readonly<Partial<Record<CkrName | `0x${string}`, string>>>;
 
 /** Default hints. Values that need none, or whose message says all, are absent. */
 export const HINTS: HintTable = {
@@ -62,15 +62,20 @@ export interface FailedCall {
   readonly action: string;
   /** Hints of the driver, before the default ones. */
   readonly hints?: HintTable | undefined;
+  /** Return values of the vendor's own after which session and login are gone. */
+  readonly lost?: ReadonlySet<number> | undefined;
 }
+
+/** Code of an error after which session and login are gone, where only a driver knows the number. */
+const SESSION_LOST = "session.lost";
 
 /** The error of a PKCS#11 call that did not return CKR_OK. */
 export function tokenError(call: FailedCall, details: TokenErrorDetails = {}): TokenError {
   const { functionName, rv, action, hints } = call;
   const name = constantName("CKR", rv) as CkrName | undefined;
-  const hint = name === undefined ? vendorHint(rv) : hints?.[name] ?? HINTS[name];
+  const hint = name === undefined ? hints?.[`0x${rv.toString(16)}`] ?? vendorHint(rv) : hints?.[name] ?? HINTS[name];
   return new TokenError(`Cannot ${action}: ${describeConstant("CKR", rv)}`, {
-    code: codeOf(name),
+    code: call.lost?.has(rv) ? SESSION_LOST : codeOf(name),
     ...(hint === undefined ? {} : { hint }),
     ...details,
     functionName,
@@ -126,13 +131,13 @@ const STALE_HANDLE: ReadonlySet<number> = new Set<number>([
 
 /** Whether the session or the login behind it is gone, so that a fresh session may succeed. */
 export function isSessionLost(error: unknown): boolean {
-  return error instanceof TokenError && error.rv !== undefined && LOST.has(error.rv);
+  return error instanceof TokenError && error.rv !== undefined && (LOST.has(error.rv) || error.code === SESSION_LOST);
 }
 
 /** Whether a session that returned this must not be used again: lost, or in an unknown state. */
 export function isSessionSpoilt(error: unknown): boolean {
   if (!(error instanceof TokenError)) return true;
-  return error.rv !== undefined && (LOST.has(error.rv) || UNCLEAN.has(error.rv));
+  return isSessionLost(error) || (error.rv !== undefined && UNCLEAN.has(error.rv));
 }
 
 /** Whether the object must be looked up again. */

@@ -79,16 +79,29 @@ export async function proveDecapsulation(
  * @throws {TokenError} also where the token has no C_EncapsulateKey or hides the secret.
  */
 export async function encapsulateInToken(ctx: TokenContext, session: Session, key: KemKey): Promise<Encapsulation> {
-  const { ciphertext, secret } = await session.encapsulate({
-    key: key.key,
-    mechanism: encodeMechanism(ctx.slot.module.ffi, key.kem.mechanism),
-    template: fillTemplate(key.kem.secrets.find(({ check }) => check === "value")!.template),
-    capacity: key.row.ciphertextBytes!,
-    action: key.action,
-  });
-  const sharedSecret = await readValue(session, secret, key.action);
-  if (sharedSecret) return { ciphertext, sharedSecret };
-  throw new TokenError(`Cannot ${key.action}: the token hides the shared secret`, { code: "secret.hidden" });
+  const mechanism = encodeMechanism(ctx.slot.module.ffi, key.kem.mechanism);
+  const { key: handle, action } = key;
+  let refusal: unknown;
+  for (const { template, check } of key.kem.secrets) {
+    if (check !== "value") continue;
+    const job = {
+      key: handle,
+      mechanism,
+      template: fillTemplate(template),
+      capacity: key.row.ciphertextBytes!,
+      action,
+    };
+    try {
+      const { ciphertext, secret } = await session.encapsulate(job);
+      const sharedSecret = await readValue(session, secret, action);
+      await session.destroy(secret, action);
+      if (sharedSecret) return { ciphertext, sharedSecret };
+    } catch (error) {
+      if (!isFormRefused(error)) throw error;
+      refusal ??= error;
+    }
+  }
+  throw refusal ?? new TokenError(`Cannot ${action}: the token hides the shared secret`, { code: "secret.hidden" });
 }
 
 interface Question<T> {

@@ -96,7 +96,6 @@ export class TokenKey implements Key {
       mechanism: codec.mechanism,
       data,
       capacity: codec.capacity,
-      probeLength: this.#ctx.driver.quirks.includes("probe-length"),
       authenticate: this.#authenticate,
       action: this.#action,
     };

@@ -148,8 +148,8 @@ export class Login {
       : baseless
       ? { code: INCONSISTENT }
       : {};
-    const hints = this.#slot.module.hints;
-    const error = tokenError({ functionName: "C_Login", rv, action, hints }, details);
+    const { hints, lost } = this.#slot.module;
+    const error = tokenError({ functionName: "C_Login", rv, action, hints, lost }, details);
     if (isSessionLost(error)) session.spoil();
     else if (!baseless || ++this.#baseless >= BASELESS_TRIES || !this.#noTryCounted()) {
       this.#refused = error;

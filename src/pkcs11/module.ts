@@ -32,6 +32,7 @@ export class Module implements Disposable {
   readonly ffi: Ffi;
   #hints: HintTable;
   #quirks: readonly Quirk[];
+  #lost: ReadonlySet<number>;
   readonly #initString: string | undefined;
   /** Whether this value initialised the library, which the process shares, and so has to finalise it. */
   #owner = false;
@@ -41,6 +42,7 @@ export class Module implements Disposable {
     this.ffi = ffi;
     this.#hints = driver?.hints ?? {};
     this.#quirks = driver?.quirks ?? [];
+    this.#lost = new Set(driver?.lost?.map(Number));
     this.#initString = initString ?? driver?.initString;
     if (driver?.functions) ffi.substitute(driver.functions);
   }
@@ -60,6 +62,11 @@ export class Module implements Disposable {
     return this.#hints;
   }
 
+  /** Return values of the vendor's own after which session and login are gone. */
+  get lost(): ReadonlySet<number> {
+    return this.#lost;
+  }
+
   /** Whether the driver in use knows this departure from the standard. */
   has(quirk: Quirk): boolean {
     return this.#quirks.includes(quirk);
@@ -69,6 +76,7 @@ export class Module implements Disposable {
   adopt(driver: CompleteDriver): void {
     this.#hints = driver.hints;
     this.#quirks = driver.quirks;
+    this.#lost = new Set(driver.lost.map(Number));
     this.ffi.substitute(driver.functions ?? {});
   }
 

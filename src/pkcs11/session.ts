@@ -1,4 +1,5 @@
 import type { Bytes } from "../bytes.ts";
+import { TokenError } from "../errors.ts";
 import { AttributeQuery, Attributes, encodeTemplate, type Template } from "./attributes.ts";
 import { CKR } from "./constants.ts";
 import { isSessionSpoilt, tokenError } from "./errors.ts";
@@ -19,8 +20,6 @@ export interface SignJob {
   readonly data: Uint8Array;
   /** Room for the answer, in bytes; a longer answer costs a second call. */
   readonly capacity: number;
-  /** Asks for the length with a null buffer first. */
-  readonly probeLength?: boolean;
   /** Context-specific login of an ALWAYS_AUTHENTICATE key, after C_SignInit. */
   readonly authenticate?: ((session: Session) => Promise<void>) | undefined;
   /** For messages, after "Cannot ": `sign with key "x"`. */
@@ -138,6 +137,7 @@ export class Session {
 
   /** Reads attributes by name; those the object lacks or hides are absent from the result. @throws {TokenError} */
   async attributes(object: ObjectHandle, names: readonly string[], action: string): Promise<Attributes> {
+    if (names.length > 1 && this.slot.module.has("one-attribute")) return await this.#eachAlone(object, names, action);
     const values = new Map<string, Bytes>();
     const lengths = new AttributeQuery(this.#ffi, names);
     await this.#read(object, lengths, action);
@@ -150,6 +150,20 @@ export class Session {
       const value = query.value(i);
       if (value !== undefined) values.set(name, value);
     });
+    return new Attributes(this.#ffi.platform, values);
+  }
+
+  async #eachAlone(object: ObjectHandle, names: readonly string[], action: string): Promise<Attributes> {
+    const values = new Map<string, Bytes>();
+    for (const name of names) {
+      try {
+        const value = (await this.attributes(object, [name], action)).bytes(name);
+        if (value) values.set(name, value);
+      } catch (error) {
+        if (!(error instanceof TokenError) || error.rv !== CKR.CKR_FUNCTION_FAILED) throw error;
+        this.#spoilt = false;
+      }
+    }
     return new Attributes(this.#ffi.platform, values);
   }
 
@@ -194,7 +208,7 @@ export class Session {
     if (typeof rv !== "number") rv = await rv;
     if (rv !== CKR.CKR_OK) throw this.#failure(job.action, "C_SignInit", rv);
     if (job.authenticate) await job.authenticate(this);
-    if (job.probeLength) {
+    if (this.slot.module.has("probe-length")) {
       await this.#must(job.action, "C_Sign", this.#handle, job.data, job.data.length, null, this.#length);
       this.#makeRoom(Number(readUlong(platform, this.#length)));
     } else this.#makeRoom(job.capacity);
@@ -287,14 +301,16 @@ export class Session {
   /** The answer of a function that takes data; a longer one than expected costs a second call. */
   async #answered(name: "C_Sign" | "C_Encrypt", job: SignJob): Promise<Bytes> {
     const { platform } = this.#ffi;
+    const exact = job.capacity > 0 && this.slot.module.has("exact-room");
     for (let tries = 0;; tries++) {
-      writeUlong(platform, this.#length, { value: this.#answer.length });
+      const room = exact && tries === 0 ? job.capacity : this.#answer.length;
+      writeUlong(platform, this.#length, { value: room });
       let rv = this.#call(name, this.#handle, job.data, job.data.length, this.#answer, this.#length);
       if (typeof rv !== "number") rv = await rv;
       const length = Number(readUlong(platform, this.#length));
       if (rv === CKR.CKR_OK) return this.#answer.slice(0, length);
       // the operation stays open, and the length is the one needed
-      const grow = rv === CKR.CKR_BUFFER_TOO_SMALL && length > this.#answer.length && length <= MAX_ATTRIBUTE_BYTES;
+      const grow = rv === CKR.CKR_BUFFER_TOO_SMALL && length > room && length <= MAX_ATTRIBUTE_BYTES;
       if (!grow || tries > 0) throw this.#failure(job.action, name, rv);
       this.#makeRoom(length);
     }
@@ -314,7 +330,8 @@ export class Session {
   }
 
   #failure(action: string, functionName: FunctionName, rv: number): Error {
-    const error = tokenError({ functionName, rv, action, hints: this.slot.module.hints }, this.#deviceError(rv));
+    const { hints, lost } = this.slot.module;
+    const error = tokenError({ functionName, rv, action, hints, lost }, this.#deviceError(rv));
     this.#spoilt ||= isSessionSpoilt(error);
     return error;
   }

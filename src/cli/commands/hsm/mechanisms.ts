@@ -1,3 +1,4 @@
+import type { CompleteDriver } from "../../../pkcs11/driver.ts";
 import { type ListedMechanism, listMechanisms } from "../../../pkcs11/mechanisms.ts";
 import { hexNumber } from "../../../pkcs11/names.ts";
 import type { FoundToken } from "../../../pkcs11/token.ts";
@@ -14,7 +15,8 @@ const FILTER: Flag = {
 /** `qpki hsm mechanisms`. */
 export default {
   summary: "List the mechanisms of a token; needs no PIN",
-  details: "Names are those of PKCS#11 3.2; a vendor's own mechanisms are shown by number.",
+  details: "Names are those of PKCS#11 3.2; a vendor's own mechanisms have the name that the driver\n" +
+    "knows, or their number. What works although the token does not list it is marked so.",
   flags: [...TARGET_FLAGS, FILTER],
   examples: [
     "qpki hsm mechanisms --hsm-config ./hsm.yaml",
@@ -25,7 +27,10 @@ export default {
     const target = await requiredTarget(input, ctx);
     const filter = (input.text(FILTER.name) ?? "").toLowerCase();
     using open = await openTarget(target);
-    const tokens = (await targetTokens(open.module, target)).map((token) => ({ token, rows: matching(token, filter) }));
+    const tokens = (await targetTokens(open.module, target)).map((token) => ({
+      token,
+      rows: matching(token, open.driver, filter),
+    }));
     return {
       data: {
         tokens: tokens.map(({ token, rows }) => ({
@@ -39,8 +44,8 @@ export default {
   },
 } satisfies Command;
 
-function matching({ slot }: FoundToken, filter: string): ListedMechanism[] {
-  return listMechanisms(slot).filter(({ name, type }) =>
+function matching({ slot }: FoundToken, driver: CompleteDriver, filter: string): ListedMechanism[] {
+  return listMechanisms(slot, driver).filter(({ name, type }) =>
     name.toLowerCase().includes(filter) || hexNumber(type).includes(filter)
   );
 }
@@ -52,6 +57,7 @@ function mechanismData(row: ListedMechanism): Record<string, unknown> {
     min_key_size: row.minKeySize ?? null,
     max_key_size: row.maxKeySize ?? null,
     flags: row.flagNames ?? [],
+    listed: row.listed,
   };
 }
 
@@ -68,6 +74,7 @@ function sizes({ minKeySize: min = 0, maxKeySize: max = 0 }: ListedMechanism): s
   return min === max ? String(min) : `${min}-${max}`;
 }
 
-function uses({ flagNames = [] }: ListedMechanism): string {
+function uses({ flagNames = [], listed }: ListedMechanism): string {
+  if (!listed) return "(not listed by the token)";
   return flagNames.map((name) => name.replace(/^CKF_/, "").toLowerCase()).join(" ");
 }
