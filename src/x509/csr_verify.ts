@@ -75,7 +75,8 @@ export async function verifyCsr(csr: Csr, options: CsrVerifyOptions = {}): Promi
     return await verifyOwn(csr);
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    return refusal("request.malformed", reasonOf(error));
+    const reason = reasonOf(error);
+    return refusal("request.malformed", reason.slice(0, 1).toLowerCase() + reason.slice(1));
   }
 }
 

@@ -4,6 +4,7 @@ import { findKeyRow, findSchemeRow, type KeyRow } from "../alg/find.ts";
 import type { KeyUsageBit } from "../alg/registry.ts";
 import { ia5String, implicit, sequence } from "../asn1/der.ts";
 import { OperationError } from "../errors.ts";
+import { encodeScheme } from "../keys/scheme.ts";
 import { encodeExtensions } from "./extensions/mod.ts";
 import { lintFindings, type LintOptions, lintTbs } from "./lint.ts";
 import { encodeName, parseNameText } from "./name.ts";
@@ -44,12 +45,32 @@ function rules(c: Case, options: LintOptions = {}): string[] {
 
 const usage = (...values: KeyUsageBit[]) => ({ keyUsage: { critical: true, values } });
 const purposes = (...values: string[]) => ({ extKeyUsage: { critical: false, values } });
-const KEM = {
-  ...findKeyRow("ecdsa-p256"),
-  kind: "kem",
-  keyUsage: ["keyEncipherment"],
-  label: "KEM",
-} as unknown as KeyRow;
+const KEM = findKeyRow("ml-kem-768");
+
+/** Facts and extensions of a certificate with an alternative key and signature. */
+function alternative(change: Partial<NonNullable<TbsFacts["alternative"]>["key"]> & { scheme?: string } = {}): Case {
+  const { scheme = "ml-dsa-44", ...key } = change;
+  const facts = {
+    scheme: findSchemeRow(scheme),
+    key: { spki: Uint8Array.of(0x30, 0), row: findKeyRow("ml-dsa-44"), description: "ML-DSA-44", ...key },
+  };
+  return {
+    alternative: facts,
+    more: [
+      { oid: "2.5.29.72", critical: false, value: facts.key.spki },
+      { oid: "2.5.29.73", critical: false, value: encodeScheme(facts.scheme) },
+    ],
+  };
+}
+
+function withExtensions(c: Case, change: (more: readonly Extension[]) => readonly Extension[]): Case {
+  return { ...c, more: change(c.more!) };
+}
+
+/** What a self-signed certificate has: its issuer's name and no authorityKeyIdentifier. */
+function selfSigned(c: Case): Case {
+  return { ...c, subjectText: "CN=CA", extensions: [SKI, ...encodeExtensions(caExtensions()), ...c.more!] };
+}
 
 Deno.test("a plain leaf, a root and a sub-CA have no finding", () => {
   eq(rules({}), []);
@@ -58,6 +79,21 @@ Deno.test("a plain leaf, a root and a sub-CA have no finding", () => {
     [],
   );
   eq(rules({ subjectText: "CN=Sub", values: caExtensions(0) }), []);
+});
+
+Deno.test("post-quantum, composite, KEM and Catalyst certificates have no finding", () => {
+  for (const name of ["ml-dsa-44", "slh-dsa-256s", "mldsa65-rsa3072-pss-sha512"]) {
+    const row = findKeyRow(name);
+    eq(rules({ row, values: caExtensions(0), subjectText: "CN=Sub" }), [], name);
+    eq(rules({ row }), [], name);
+    ok(rules({ ...SERVER_CASE, row }, { cabf: true }).includes("cabf.key_type"), name);
+  }
+  eq(rules({ row: KEM, values: usage("keyEncipherment") }), []);
+  eq(rules({ row: KEM, values: { ...usage("keyEncipherment"), ...purposes("1.3.6.1.5.5.7.3.4") } }), []);
+  eq(rules(alternative()), []);
+  eq(rules(selfSigned(alternative())), []);
+  const { key: _, ...single } = alternative().alternative!;
+  eq(rules({ alternative: single, more: alternative().more!.slice(1) }), []);
 });
 
 const CASES: [rule: string, c: Case][] = [
@@ -99,6 +135,32 @@ const CASES: [rule: string, c: Case][] = [
   ["key.unknown", { row: undefined as unknown as KeyRow, keyDescription: "RSA 1024" }],
   ["key.rsa_exponent", { row: findKeyRow("rsa-2048"), rsa: { modulusBits: 2048, exponent: 3n } }],
   ["key.kem_signs", { row: KEM, subjectText: "CN=CA" }],
+  ["key.kem_signs", { row: KEM, values: caExtensions() }],
+  ["key_usage.key_type", { row: KEM, values: usage("keyEncipherment", "keyAgreement") }],
+  ["key_usage.key_type", { row: findKeyRow("ml-dsa-65"), values: usage("digitalSignature", "keyEncipherment") }],
+  ["key_usage.key_type", { row: findKeyRow("slh-dsa-128f"), values: usage("digitalSignature", "keyAgreement") }],
+  ["key_usage.key_type", {
+    row: findKeyRow("mldsa65-ecdsa-p256-sha512"),
+    values: usage("digitalSignature", "dataEncipherment"),
+  }],
+  ["key.unknown", { row: undefined as unknown as KeyRow, keyDescription: "id-ml-dsa-65 with parameters" }],
+  ["alternative.key", withExtensions(alternative(), (more) => more.slice(1))],
+  [
+    "alternative.key",
+    withExtensions(alternative(), (more) => [{ ...more[0]!, value: sequence(sequence()) }, more[1]!]),
+  ],
+  ["alternative.key", { more: alternative().more!.slice(0, 1) }],
+  ["alternative.algorithm", withExtensions(alternative(), (more) => more.slice(0, 1))],
+  ["alternative.algorithm", { ...alternative(), more: alternative({ scheme: "ml-dsa-65" }).more! }],
+  ["alternative.algorithm", { more: alternative().more!.slice(1) }],
+  [
+    "alternative.value",
+    withExtensions(alternative(), (more) => [...more, { oid: "2.5.29.74", critical: false, value: sequence() }]),
+  ],
+  ["alternative.key_unknown", alternative({ row: undefined as unknown as KeyRow, description: "id-falcon" })],
+  ["alternative.key_signs", alternative({ row: KEM })],
+  ["alternative.scheme", selfSigned(alternative({ scheme: "ml-dsa-65" }))],
+  ["alternative.key_usage", { ...alternative(), values: usage("digitalSignature", "keyAgreement") }],
   ["key_id.subject_missing", { extensions: [AKI, ...encodeExtensions(caExtensions())] }],
   ["key_id.subject_missing_leaf", { extensions: [AKI, ...encodeExtensions(leafExtensions())] }],
   ["key_id.authority_missing", { extensions: [SKI, ...encodeExtensions(leafExtensions())] }],
