@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { isSlow } from "../../tests/support/back_ends.ts";
 import { tempFolder } from "../../tests/support/tmp.ts";
 import { findKeyRow, findSchemeRow, keyRows } from "../alg/find.ts";
 import { encodePem, Secret } from "../bytes.ts";
@@ -36,7 +37,7 @@ Deno.test("every row and scheme: generated in a file, opened again, signs", asyn
     const key = await provider.open(ref);
     assert.equal(key.algorithm, row);
     assert.deepEqual(key.spki, made.spki);
-    for (const name of row.schemes) {
+    for (const name of isSlow(row) ? [] : row.schemes) {
       const scheme = findSchemeRow(name);
       const signature = await key.signer(scheme).sign(MESSAGE);
       assert.ok(await verifySignature({ spki: key.spki, scheme, message: MESSAGE, signature }), `${row.name} ${name}`);

@@ -3,6 +3,7 @@ import { findKeyRow, findSchemeRow, keyRows } from "../../src/alg/find.ts";
 import { decodePrivateKey } from "../../src/keys/pkcs8.ts";
 import { generateSoftwareKey, openSoftwareKey } from "../../src/keys/software.ts";
 import { verifySignature } from "../../src/keys/verify.ts";
+import { crossCheck, isSlow } from "../support/back_ends.ts";
 import { opensslFor } from "../support/openssl.ts";
 import { bytesOf, openssl, opensslReadsOurs, weReadOpenssls } from "../support/openssl_keys.ts";
 import { testWith } from "../support/require.ts";
@@ -69,6 +70,13 @@ for (const row of keyRows().filter(({ family }) => family === "ml-dsa")) {
       assert.equal(await verifySignature(theirs), false);
       assert.equal(await verifySignature({ ...theirs, context: Uint8Array.of(9) }), false);
     }
+  });
+}
+
+for (const row of keyRows().filter(isSlow)) {
+  testWith(`${row.name}: both back ends, each with the keys and signatures of the other`, LAB, async () => {
+    await crossCheck(row, "webcrypto", "noble");
+    await crossCheck(row, "noble", "webcrypto");
   });
 }
 
