@@ -17,7 +17,7 @@ const command: Command = {
     description: "folder to look in",
     complete: "directory",
   }],
-  examples: ["qpki ca list", "qpki ca list --dir /srv/pki --json"],
+  examples: ["qpki ca list", "qpki ca list --dir ./pki --json"],
   async run(input, ctx) {
     const top = input.text("dir")!;
     const absolute = joinPath(ctx.cwd, top);
