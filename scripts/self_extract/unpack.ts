@@ -50,14 +50,14 @@ async function sha256Hex(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
 
 /**
  * Moves the new folder to the final place. Two starts may do this at once, and other processes may run from what is
- * there: a folder that is complete stays, and only one whose content is wrong is replaced.
+ * there: a folder that is complete stays, and only one whose content is wrong is replaced. False when it stayed.
  */
-async function moveInto(folder: string, final: string, manifest: Manifest): Promise<void> {
+async function moveInto(folder: string, final: string, manifest: Manifest): Promise<boolean> {
   for (let attempt = 0; attempt < 20; attempt++) {
-    if (await Deno.rename(folder, final).then(() => true, () => false)) return;
+    if (await Deno.rename(folder, final).then(() => true, () => false)) return true;
     if (await isComplete(final, manifest)) {
       await Deno.remove(folder, { recursive: true });
-      return;
+      return false;
     }
     const old = `${folder}.old${attempt}`;
     if (await Deno.rename(final, old).then(() => true, () => false)) await Deno.remove(old, { recursive: true });
@@ -96,8 +96,7 @@ try {
   const manifest = await unpack(file, Number(offset), folder);
   await Deno.remove(`${folder}/unpack.js`);
   if (final !== "") {
-    await moveInto(folder, final, manifest);
-    await warmCache(final, RUN_FLAGS).catch(() => {});
+    if (await moveInto(folder, final, manifest)) await warmCache(final, RUN_FLAGS).catch(() => {});
     await removeStale(final.replace(/\/[^/]*$/, "")).catch(() => {});
   }
 } catch (error) {
