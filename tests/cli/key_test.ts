@@ -85,6 +85,29 @@ testWith("encrypted keys: made, shown, converted", { needs: ["openssl"] }, async
   assert.doesNotMatch(everything, /secret/);
 });
 
+Deno.test("key info and convert tell the form of a key that has a seed; composite and KEM keys convert", async () => {
+  using tmp = tempFolder();
+  const at = { cwd: tmp.path, env: { NEW: "new secret" } };
+  const forms: [string, string | undefined][] = [
+    ["ml-dsa-44", "seed"],
+    ["ml-kem-512", "seed"],
+    ["slh-dsa-128f", undefined],
+    ["mldsa44-ed25519-sha512", undefined],
+  ];
+  for (const [name, form] of forms) {
+    const made = await runJson(["key", "gen", "-a", name, "-o", `${name}.key`], at) as KeyJson;
+    assert.equal(made.attributes.form, form);
+    const options = ["--out", `${name}.der`, "--format", "der", "--new-passphrase", "env:NEW"];
+    const closed = await runJson(["key", "convert", `${name}.key`, ...options], at) as KeyJson;
+    const read = ["key", "info", `${name}.der`, "--passphrase", "env:NEW"];
+    const { keys } = await runJson(read, at) as { keys: KeyJson[] };
+    assert.deepEqual(keys, [closed]);
+    assert.equal(closed.spki_sha256, made.spki_sha256);
+    assert.equal(closed.attributes.form, form);
+  }
+  assert.match((await runOk(["key", "info", "ml-dsa-44.key"], at)).stdout, /Form: +seed/);
+});
+
 testWith("key convert reads what openssl writes in older forms", { needs: ["openssl"] }, async () => {
   using tmp = tempFolder();
   const at = { cwd: tmp.path };

@@ -44,6 +44,15 @@ export function shown(value: string | boolean): string {
   return typeof value === "string" ? value : value ? "yes" : "no";
 }
 
+/** How a key has just been written to a file: what reading it would tell. */
+export function fileAttributes(
+  key: { readonly form?: string | undefined },
+  { encrypted, encoding }: { encrypted: boolean; encoding: "PEM" | "DER" },
+): KeyInfo["attributes"] {
+  const format = encrypted ? "encrypted PKCS#8" : "PKCS#8";
+  return { format, encoding, encrypted, ...(key.form === undefined ? {} : { form: key.form }) };
+}
+
 /** An open key as a listing has it. */
 export async function keyInfo(key: Key, attributes: KeyInfo["attributes"] = {}): Promise<KeyInfo> {
   return {

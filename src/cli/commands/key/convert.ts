@@ -6,7 +6,7 @@ import type { PassphraseSource } from "../../../keys/types.ts";
 import { joinPath } from "../../../store/layout.ts";
 import type { Command, Context, Input } from "../../command.ts";
 import { FILE_ARGUMENT, FORCE, FORMAT, NEW_PASSPHRASE, OUT, PASSPHRASE, required } from "../../flags.ts";
-import { keyInfo, keyJson, keyLines } from "./_key.ts";
+import { fileAttributes, keyInfo, keyJson, keyLines } from "./_key.ts";
 
 /** `qpki key convert`. */
 const command: Command = {
@@ -42,11 +42,8 @@ const command: Command = {
     using _closed = key;
     const content = await key.encode({ format, ...(passphrase ? { passphrase } : {}) });
     await writeFileDurably(target, content, { mode: 0o600, overwrite });
-    const info = await keyInfo(key, {
-      format: passphrase ? "encrypted PKCS#8" : "PKCS#8",
-      encoding: format.toUpperCase(),
-      encrypted: passphrase !== undefined,
-    });
+    const encoding = format === "der" ? "DER" : "PEM";
+    const info = await keyInfo(key, fileAttributes(key, { encrypted: passphrase !== undefined, encoding }));
     const written = { ...info, ref: { type: "software", path: out } as const };
     return { data: keyJson(written), text: ["Key converted", ...keyLines(written)].join("\n") };
   },

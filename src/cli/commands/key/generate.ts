@@ -5,7 +5,7 @@ import type { KeyInfo, Pkcs11KeyRef } from "../../../keys/types.ts";
 import { joinPath } from "../../../store/layout.ts";
 import type { Command, Context, Input } from "../../command.ts";
 import { ALGORITHM, FORCE, HSM_FLAGS, hsmRef, OUT, PASSPHRASE, required } from "../../flags.ts";
-import { keyInfo, keyJson, keyLines } from "./_key.ts";
+import { fileAttributes, keyInfo, keyJson, keyLines } from "./_key.ts";
 
 /** `qpki key generate`. */
 const command: Command = {
@@ -87,10 +87,5 @@ async function inFile(row: KeyRow, { input, ctx }: Call): Promise<KeyInfo> {
   using key = await generateSoftwareKey(row, out);
   ctx.signal.throwIfAborted();
   await writeFileDurably(path, await key.encode(passphrase ? { passphrase } : {}), { mode: 0o600, overwrite });
-  return await keyInfo(key, {
-    format: passphrase ? "encrypted PKCS#8" : "PKCS#8",
-    encoding: "PEM",
-    encrypted: passphrase !== undefined,
-    ...(key.form ? { form: key.form } : {}),
-  });
+  return await keyInfo(key, fileAttributes(key, { encrypted: passphrase !== undefined, encoding: "PEM" }));
 }
