@@ -24,8 +24,8 @@ testWith(
       const name = row.path.join(" ");
       assert.ok(command.examples.length > 0, `${name} has no example`);
       const examples = [...command.examples];
-      // what writes into a file by the shell's means has no document to print
-      const plain = examples.find((example) => !example.includes(" > "));
+      // what goes into a file by the shell's means, or shares its terminal with a question, shows no document
+      const plain = examples.find((example) => !example.includes(" > ") && !asks(example));
       assert.ok(plain !== undefined, `${name} has no plain example`);
       const inJson = examples.some((example) => shellWords(example).includes("--json"));
       if (!inJson && !TEXT_ONLY.has(name)) examples.push(`${plain} --json`);
