@@ -38,6 +38,11 @@ export class Bench implements Disposable {
     return this.#tmp.join(name);
   }
 
+  /** Names of the files in a folder. */
+  filesIn(name: string): string[] {
+    return [...Deno.readDirSync(this.path(name))].map((entry) => entry.name).sort();
+  }
+
   read(name: string): string {
     return this.#tmp.read(name);
   }

@@ -113,6 +113,27 @@ export async function judgeKem(row: KeyRow, bench: Bench, judge: Judge): Promise
   });
 }
 
+/** Looks at a CA with several certificates and at leaves by either of them; paths are as qpki tells them. */
+export async function judgeSeveral(
+  bench: Bench,
+  judge: Judge,
+  { ca, leaves, kem }: { ca: readonly string[]; leaves: readonly string[]; kem: string },
+): Promise<void> {
+  bench.write("roots.pem", ca.map((file) => bench.read(file)).join(""));
+  const crls = bench.filesIn("ca/crl").filter((name) => name.endsWith(".crl"));
+  assert.equal(crls.length, ca.length, `CRLs: ${crls}`);
+  bench.write("all.crl", crls.map((name) => bench.read(`ca/crl/${name}`)).join(""));
+  for (const crl of crls) await bench.qpki("crl", "verify", `ca/crl/${crl}`, "--ca", "ca");
+  for (const leaf of leaves) {
+    await bench.qpki("cert", "verify", leaf, "--ca", "ca");
+    // both issuers have one name: the key identifier tells which CRL is whose
+    await opensslSays(bench, /: OK/, ["verify", "-x509_strict", "-CAfile", "roots.pem", leaf]);
+    const said = await Promise.all(ca.map((file) => judge.certificate(bench.path(leaf), bench.path(file))));
+    assert.equal(said.filter(({ signature }) => signature?.valid).length, 1, `BouncyCastle on ${leaf}`);
+  }
+  assert.equal((await judge.kem(bench.path(kem))).key_encipherment_only, true);
+}
+
 /** BouncyCastle accepts every signature that must be there. */
 function accepts(said: Judgement, what: string, { catalyst }: Pick<Case, "catalyst">): void {
   assert.equal(said.error, undefined, `BouncyCastle on ${what}`);
