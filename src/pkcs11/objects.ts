@@ -277,13 +277,21 @@ export async function findPublicKeys(ctx: TokenContext, session: Session, id: Ui
   return keys;
 }
 
-/** Destroys both halves of a pair: the private key first, then the public keys with its id, type and value. */
+/**
+ * Destroys both halves of a pair: the private key first, then the public keys with its id, type and value. One whose value
+ * cannot be read goes too, unless another private key has the id.
+ */
 export async function destroyPair(ctx: TokenContext, session: Session, key: PrivateKeyObject): Promise<void> {
   const action = `delete key "${key.label || key.id}" in token "${ctx.label}"`;
   await session.destroy(key.handle, action);
   if (key.id === "") return;
-  for (const half of await findPublicKeys(ctx, session, decodeHex(key.id))) {
-    if (half.keyType === key.keyType && half.spkiSha256 === key.spkiSha256) await session.destroy(half.handle, action);
+  const id = decodeHex(key.id);
+  const halves = (await findPublicKeys(ctx, session, id)).filter(({ keyType }) => keyType === key.keyType);
+  const isAlone = halves.some(({ spkiSha256 }) => spkiSha256 === undefined) &&
+    (await findPrivateKeys(ctx, session, { id })).length === 0;
+  for (const { handle, spkiSha256 } of halves) {
+    const isOurs = spkiSha256 === undefined ? isAlone : spkiSha256 === key.spkiSha256;
+    if (isOurs) await session.destroy(handle, action);
   }
 }
 
