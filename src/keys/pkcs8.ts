@@ -73,6 +73,7 @@ export async function decodePrivateKey(file: Uint8Array, passphrase?: Passphrase
     return { key, format: container.format, encoding: container.encoding, ...(form ? { form } : {}) };
   } catch (error) {
     wipe(decoded.material);
+    if (decoded.expanded) wipe(decoded.expanded);
     throw error;
   }
 }

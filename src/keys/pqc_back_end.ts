@@ -1,9 +1,9 @@
 import type { KeyRow } from "../alg/find.ts";
-import { type Bytes, plainBytes, randomBytes } from "../bytes.ts";
+import { type Bytes, plainBytes, randomBytes, wipe } from "../bytes.ts";
 import { type BackEnd, type SignFunction, wiping } from "./back_end_types.ts";
 import { checkExpandedMlDsa } from "./ml_dsa_expanded.ts";
 import { checkExpandedMlKem } from "./ml_kem_expanded.ts";
-import { mlDsaOf, mlKemOf, slhDsaOf } from "./pqc_noble.ts";
+import { type MlDsa, mlDsaOf, type MlKem, mlKemOf, type SlhDsa, slhDsaOf } from "./pqc_noble.ts";
 import { formOf, type PrivateKey } from "./private_key_codec.ts";
 import { modernSubtle, type ModernUsage } from "./subtle.ts";
 
@@ -33,11 +33,11 @@ export function mlDsaNoble(): BackEnd {
   return {
     async generate(row) {
       const material = randomBytes(row.seedBytes!);
-      return { row, material, publicKey: plainBytes((await mlDsaOf(row)).keygen(material).publicKey) };
+      return { row, material, publicKey: publicKeyOf(await mlDsaOf(row), material) };
     },
     async derive(row, material) {
       if (!isSeed(row, material)) return await checkExpandedMlDsa(row, material);
-      return plainBytes((await mlDsaOf(row)).keygen(material).publicKey);
+      return publicKeyOf(await mlDsaOf(row), material);
     },
     async expand(row, seed) {
       return plainBytes((await mlDsaOf(row)).keygen(seed).secretKey);
@@ -74,7 +74,7 @@ export function slhDsaNoble(): BackEnd {
     async derive(row, material) {
       // all but PK.root, which follows from it
       const seed = material.subarray(0, material.length - row.publicKeyBytes / 2);
-      return plainBytes((await slhDsaOf(row)).keygen(seed).publicKey);
+      return publicKeyOf(await slhDsaOf(row), seed);
     },
     async signer({ row, material }) {
       const library = await slhDsaOf(row);
@@ -104,21 +104,33 @@ export function mlKemNoble(): BackEnd {
   return {
     async generate(row) {
       const material = randomBytes(row.seedBytes!);
-      return { row, material, publicKey: plainBytes((await mlKemOf(row)).keygen(material).publicKey) };
+      return { row, material, publicKey: publicKeyOf(await mlKemOf(row), material) };
     },
     async derive(row, material) {
       if (!isSeed(row, material)) return await checkExpandedMlKem(row, material);
-      return plainBytes((await mlKemOf(row)).keygen(material).publicKey);
+      return publicKeyOf(await mlKemOf(row), material);
     },
     async expand(row, seed) {
       return plainBytes((await mlKemOf(row)).keygen(seed).secretKey);
     },
     async decapsulate({ row, material }, ciphertext) {
       const library = await mlKemOf(row);
-      const secretKey = isSeed(row, material) ? library.keygen(material).secretKey : material;
-      return plainBytes(library.decapsulate(ciphertext, secretKey));
+      if (!isSeed(row, material)) return plainBytes(library.decapsulate(ciphertext, material));
+      const { secretKey } = library.keygen(material);
+      try {
+        return plainBytes(library.decapsulate(ciphertext, secretKey));
+      } finally {
+        wipe(secretKey);
+      }
     },
   };
+}
+
+/** Public key of a seed; the expanded key is forgotten. */
+function publicKeyOf(library: MlDsa | MlKem | SlhDsa, seed: Bytes): Bytes {
+  const { publicKey, secretKey } = library.keygen(seed);
+  wipe(secretKey);
+  return plainBytes(publicKey);
 }
 
 function isSeed(row: KeyRow, material: Bytes): boolean {

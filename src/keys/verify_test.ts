@@ -21,6 +21,7 @@ Deno.test("every row and scheme: good is good; another message, key, scheme or o
     for (const name of row.schemes) {
       const scheme = findSchemeRow(name);
       const signature = await key.signer(scheme).sign(MESSAGE);
+      assert.equal(signature.length, scheme.signatureBytes ?? signature.length, name);
       const check = { spki: key.spki, scheme, message: MESSAGE, signature };
       assert.equal(await verifySignature(check), true, `${row.name} ${name}`);
       assert.equal(await verifySignature({ ...check, message: concatBytes(MESSAGE, Uint8Array.of(0)) }), false);
