@@ -56,14 +56,16 @@ export function exitStatus(counts: Counts): 0 | 1 {
 
 /** Counts and skipped names in what `deno test` printed; undefined when its closing line is not there. */
 export function parseReport(output: string): (Counts & { skippedNames: string[] }) | undefined {
-  const closing = /^(?:ok|FAILED) \| (\d+) passed(?: \([^)]*\))? \| (\d+) failed(?: \([^)]*\))?(?: \| (\d+) ignored)?/m
-    .exec(output);
+  const closing =
+    /^(?:ok|FAILED) \| (\d+) passed(?: \([^)]*\))? \| (\d+) failed(?: \([^)]*\))?(?: \| (\d+) ignored(?: \((\d+) steps?\))?)?/m
+      .exec(output);
   if (closing === null) return undefined;
-  const skippedNames = [...output.matchAll(/^(.*\S) \.\.\. ignored(?: \([^)]*\))?$/gm)].map((match) => match[1]!);
+  // a step that is skipped is a test that is skipped, though deno counts it apart
+  const skippedNames = [...output.matchAll(/^ *(\S.*?) \.\.\. ignored(?: \([^)]*\))?$/gm)].map((match) => match[1]!);
   return {
     passed: Number(closing[1]),
     failed: Number(closing[2]),
-    skipped: Number(closing[3] ?? 0),
+    skipped: Number(closing[3] ?? 0) + Number(closing[4] ?? 0),
     skippedNames,
   };
 }

@@ -19,6 +19,17 @@ Deno.test("the closing line of deno test is read in each of its forms", () => {
   });
 });
 
+Deno.test("skipped steps are counted and named like tests", () => {
+  const output = "all ...\n  first ... ok (1ms)\n  second [skipped: no token] ... ignored (0ms)\nall ... ok (2ms)\n" +
+    "\nok | 1 passed (1 step) | 0 failed | 0 ignored (1 step) (5ms)\n";
+  assert.deepEqual(parseReport(output), {
+    passed: 1,
+    failed: 0,
+    skipped: 1,
+    skippedNames: ["second [skipped: no token]"],
+  });
+});
+
 Deno.test("no test at all is a failure", () => {
   assert.equal(exitStatus({ passed: 0, failed: 0, skipped: 4 }), 1);
   assert.equal(exitStatus({ passed: 1, failed: 0, skipped: 4 }), 0);
