@@ -142,7 +142,7 @@ async function benchToken(token: SoftHsmToken, algorithm: string, request: Issue
   );
   const folder = `${token.folder}/${algorithm}`;
   const ref = { type: "pkcs11", config, label: algorithm } as const;
-  await initCa({ folder, profile: await caProfile(algorithm), key: { type: "pkcs11", ref, existing: false } }, world);
+  await initCa({ folder, profiles: [await caProfile(algorithm)], key: { type: "pkcs11", ref } }, world);
   for (sessions of [1, POOL]) {
     let raw: number;
     {
@@ -173,7 +173,7 @@ async function inParallel(workers: number, work: () => Promise<number>): Promise
 
 async function benchSoftware(folder: string, algorithm: string, request: IssueRequest): Promise<void> {
   const world = deps(folder, () => Promise.resolve(softwareProvider({ cwd: folder })));
-  await initCa({ folder: algorithm, profile: await caProfile(algorithm), key: { type: "software" } }, world);
+  await initCa({ folder: algorithm, profiles: [await caProfile(algorithm)], key: { type: "software" } }, world);
   await using ca = await caSigner(await CaStore.open(`${folder}/${algorithm}`), world);
   const message = new Uint8Array(512);
   const signer = ca.key.signer(defaultScheme(ca.key.algorithm));

@@ -1,17 +1,17 @@
 import { encodePem, equalBytes } from "../bytes.ts";
 import { InputError, OperationError } from "../errors.ts";
 import { readFileBytes } from "../files.ts";
-import { spkiFingerprint } from "../keys/spki.ts";
 import type { CaStore } from "../store/ca.ts";
 import { CA_CERTIFICATE_FILE, certificateFile, CHAIN_FILE } from "../store/layout.ts";
 import type { CaMeta, CaVersion } from "../store/meta.ts";
-import { isCa, isSelfIssued, keyUsage, subjectKeyId } from "../x509/certificate.ts";
+import { alternativeSpki, isCa, isSelfIssued, keyUsage, subjectKeyId } from "../x509/certificate.ts";
 import { readCsr } from "../x509/csr.ts";
 import { decodeName, formatName } from "../x509/name.ts";
 import type { Certificate } from "../x509/types.ts";
 import { verifyCertificate } from "../x509/verify.ts";
+import { fitsPins, pinsOf } from "./certificates.ts";
 import { type Deps, formatInstant, wholeSecond } from "./deps.ts";
-import { subjectFields } from "./init.ts";
+import { subjectFields } from "./new_meta.ts";
 
 /** What came back from the CA above. */
 export interface AcceptRequest {
@@ -42,8 +42,7 @@ export async function acceptCertificate(store: CaStore, request: AcceptRequest, 
     checkCaCertificate(certificate, wholeSecond(deps));
     await compareSubject(store, version, { certificate, deps });
     const issuers = await checkChain(certificate, request, deps);
-    const algorithm = version.algos[0]!;
-    const file = certificateFile(versionId, algorithm);
+    const file = certificateFile(versionId, version.algos.join("-"));
     const pem = encodePem("CERTIFICATE", certificate.der);
     const chain = [certificate, ...issuers].map((one) => encodePem("CERTIFICATE", one.der)).join("");
     const isRoot = isSelfIssued(certificate);
@@ -72,15 +71,19 @@ async function certificateForKey(
   version: CaVersion,
   versionId: string,
 ): Promise<Certificate> {
-  const pin = version.keys[0]?.spki_sha256?.toLowerCase();
   const seen: string[] = [];
   for (const certificate of certificates) {
-    const fingerprint = await spkiFingerprint(certificate.spki);
-    if (pin !== undefined && fingerprint === pin) return certificate;
-    seen.push(`${formatName(certificate.subject)} (${fingerprint.slice(0, 16)}…)`);
+    const pins = await pinsOf({ spki: certificate.spki, alternative: alternativeSpki(certificate) });
+    if (fitsPins(version.keys, pins)) return certificate;
+    const shown = Object.values(pins).map((pin) => `${pin.slice(0, 16)}…`);
+    seen.push(`${formatName(certificate.subject)} (${shown.join(", ")})`);
   }
+  const own = version.keys.map((key) => key.spki_sha256?.toLowerCase());
   throw new InputError(
-    `Cannot accept the certificate: it is not for the key of version ${versionId}, whose public key has SHA-256 ${pin}`,
+    `Cannot accept the certificate: it is not for the ${
+      own.length > 1 ? "keys" : "key"
+    } of version ${versionId}, whose ` +
+      `public ${own.length > 1 ? "keys have" : "key has"} SHA-256 ${own.join(" and ")}`,
     { code: "accept.key_mismatch", hint: `Public keys in the file: ${seen.join(", ") || "none"}` },
   );
 }

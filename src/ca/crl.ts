@@ -1,7 +1,11 @@
-import { InputError, OperationError } from "../errors.ts";
+import { lookUpKeyRow } from "../alg/find.ts";
+import { InputError, OperationError, UsageError } from "../errors.ts";
+import { CRL_FOLDER } from "../store/layout.ts";
+import type { CaVersion } from "../store/meta.ts";
 import { keyUsage, subjectKeyId } from "../x509/certificate.ts";
 import { buildCrl, verifyCrl } from "../x509/crl.ts";
 import type { Crl, RevokedCertificate } from "../x509/types.ts";
+import type { CaCertificate } from "./certificates.ts";
 import { checkInterrupted, type Deps, formatInstant, wholeSecond } from "./deps.ts";
 import { checkIssuer } from "./issue.ts";
 import type { OpenCa } from "./signer.ts";
@@ -9,7 +13,7 @@ import type { OpenCa } from "./signer.ts";
 /** A CRL that was made. */
 export interface GeneratedCrl {
   readonly crl: Crl;
-  /** Path of the PEM file; the DER file has `.der` behind it. */
+  /** Path of the PEM file below the CA's folder; the DER file has `.der` behind it. */
   readonly path: string;
 }
 
@@ -39,18 +43,22 @@ export async function generateCrl(ca: OpenCa, options: CrlOptions, deps: Deps): 
     }
     const revoked = (await change.rows()).map((row) => row.entry).filter((entry) => entry.revocation !== undefined);
     const number = await change.takeCrlNumber();
-    const crl = await buildCrl({
-      issuer: ca.certificate.subject,
-      authorityKeyId,
-      thisUpdate,
-      nextUpdate,
-      number,
-      revoked: revoked.map((entry): RevokedCertificate => ({
-        serial: entry.serial,
-        revocationDate: entry.revocation!.date,
-        ...(entry.revocation!.reason === undefined ? {} : { reason: entry.revocation!.reason }),
-      })),
-    }, ca.signer);
+    const crl = await buildCrl(
+      {
+        issuer: ca.certificate.subject,
+        authorityKeyId,
+        thisUpdate,
+        nextUpdate,
+        number,
+        revoked: revoked.map((entry): RevokedCertificate => ({
+          serial: entry.serial,
+          revocationDate: entry.revocation!.date,
+          ...(entry.revocation!.reason === undefined ? {} : { reason: entry.revocation!.reason }),
+        })),
+      },
+      ca.signer,
+      ca.altSigner,
+    );
     const verdict = await verifyCrl(crl, ca.certificate);
     if (!verdict.valid) {
       throw new OperationError(
@@ -60,8 +68,37 @@ export async function generateCrl(ca: OpenCa, options: CrlOptions, deps: Deps): 
         },
       );
     }
-    return { crl, path: await change.writeCrl(crl.der) };
+    const name = crlName(ca.identity, ca.version);
+    await change.writeCrl(crl.der, name);
+    return { crl, path: `${CRL_FOLDER}/${name}.crl` };
   }, { signal: deps.signal });
+}
+
+/**
+ * Which certificates of a CA a word means: all without one, else those of a key family (`ml-dsa`, `ec`), of an algorithm, of
+ * a mode (`catalyst`), or the one with this name.
+ * @throws {UsageError} `usage.algorithm`.
+ */
+export function certificatesFor(all: readonly CaCertificate[], word?: string): readonly CaCertificate[] {
+  if (word === undefined) return all;
+  const wanted = word.toLowerCase();
+  const named = lookUpKeyRow(wanted)?.name ?? wanted;
+  const found = all.filter(({ name, mode, row, alternativeRow }) => {
+    const rows = [row, alternativeRow].filter((one) => one !== undefined);
+    const words = [name, mode, ...rows.flatMap((one) => [one.name, one.family])];
+    // the word of profiles for this family
+    return words.includes(named) || (wanted === "ec" && words.includes("ecdsa"));
+  });
+  if (found.length > 0) return found;
+  throw new UsageError(`Cannot make a CRL for --algo ${word}: no certificate of the CA has it`, {
+    code: "usage.algorithm",
+    hint: `The CA signs with: ${all.map(({ name }) => name).join(", ")}`,
+  });
+}
+
+/** Name of a CRL file without its ending: `ca`, with the algorithm in a CA of several certificates. */
+function crlName({ name, keys }: CaCertificate, version: CaVersion): string {
+  return version.keys.length > keys.length ? `ca.${name}` : "ca";
 }
 
 function checkCrlIssuer(ca: OpenCa, deps: Deps) {

@@ -1,10 +1,13 @@
 import { lookUpKeyRow } from "../alg/find.ts";
 import { decodeScheme, describeAlgorithm } from "../keys/scheme.ts";
+import { describeSpki } from "../keys/spki.ts";
 import { type CaStore, isCaFolder } from "../store/ca.ts";
-import type { CaVersion, KeyEntry } from "../store/meta.ts";
-import { basicConstraints, isSelfIssued } from "../x509/certificate.ts";
+import type { CaVersion, KeyEntry, KeyMode } from "../store/meta.ts";
+import { alternativeParts } from "../x509/alternative.ts";
+import { alternativeSpki, basicConstraints, isSelfIssued } from "../x509/certificate.ts";
 import { formatName } from "../x509/name.ts";
 import type { Certificate } from "../x509/types.ts";
+import { modeOf } from "./certificates.ts";
 import { formatInstant } from "./deps.ts";
 import { type CertificateStatus, countByStatus } from "./status.ts";
 
@@ -14,8 +17,27 @@ export function roleOf(store: CaStore, certificate: Certificate | undefined): "r
   return certificate && !isSelfIssued(certificate) ? "subordinate" : "root";
 }
 
+/** Facts of a certificate of a CA. */
+export interface CertificateFacts {
+  readonly serial: string;
+  readonly issuer: string;
+  readonly not_before: string;
+  readonly not_after: string;
+  readonly path_len?: number;
+  readonly signature_algorithm: string;
+  /** Of a Catalyst certificate. */
+  readonly alternative_signature_algorithm?: string;
+}
+
+/** One certificate of a CA. */
+export interface OwnCertificate extends CertificateFacts {
+  readonly profile?: string;
+  readonly mode: KeyMode;
+  readonly key_algorithms: readonly string[];
+}
+
 /** Facts of a CA for printing; keys are those of `ca info --json`. */
-export interface CaFacts {
+export interface CaFacts extends Partial<CertificateFacts> {
   readonly path: string;
   readonly subject: string;
   readonly role: "root" | "subordinate";
@@ -23,14 +45,13 @@ export interface CaFacts {
   readonly status: CaVersion["status"];
   readonly profiles: readonly string[];
   readonly algorithms: readonly string[];
+  /** Of the first certificate. */
   readonly scheme?: string;
+  readonly schemes: readonly string[];
   readonly keys: readonly Record<string, unknown>[];
-  readonly serial?: string;
-  readonly issuer?: string;
-  readonly not_before?: string;
-  readonly not_after?: string;
-  readonly path_len?: number;
-  readonly signature_algorithm?: string;
+  /** The CA's own, one a profile; facts of the first are repeated above. */
+  readonly ca_certificates: readonly OwnCertificate[];
+  /** How many it issued. */
   readonly certificates: Record<CertificateStatus | "total", number>;
   readonly versions: readonly { id: string; status: CaVersion["status"]; profiles: readonly string[] }[];
 }
@@ -39,7 +60,8 @@ export interface CaFacts {
 export async function caFacts(store: CaStore, at: Date): Promise<CaFacts> {
   const { meta } = store;
   const { id, version } = store.version(meta.active === "" ? Object.keys(meta.versions)[0] ?? "" : undefined);
-  const certificate = version.status === "pending" ? undefined : (await store.certificates(id))[0];
+  const certificates = version.status === "pending" ? [] : await store.certificates(id);
+  const certificate = certificates[0];
   return {
     path: store.folder,
     subject: certificate ? formatName(certificate.subject) : String(meta.subject.common_name ?? ""),
@@ -49,8 +71,15 @@ export async function caFacts(store: CaStore, at: Date): Promise<CaFacts> {
     profiles: version.profiles,
     algorithms: version.algos,
     ...(version.schemes?.[0] === undefined ? {} : { scheme: version.schemes[0] }),
+    schemes: version.schemes ?? [],
     keys: version.keys.map(keyFacts),
     ...(certificate ? certificateFacts(certificate) : {}),
+    ca_certificates: certificates.map((one, i) => ({
+      ...(version.profiles[i] === undefined ? {} : { profile: version.profiles[i] }),
+      mode: version.modes?.[i] ?? modeOf(one),
+      key_algorithms: keyAlgorithms(one),
+      ...certificateFacts(one),
+    })),
     certificates: countByStatus(await store.entries(), at),
     versions: Object.entries(meta.versions).map(([name, each]) => ({
       id: name,
@@ -96,15 +125,29 @@ function keyFacts(entry: KeyEntry): Record<string, unknown> {
   };
 }
 
-function certificateFacts(certificate: Certificate) {
+/** Names of the algorithms of the keys in a certificate; in words where there is no row. */
+export function keyAlgorithms(certificate: Certificate): string[] {
+  const alternative = alternativeSpki(certificate);
+  return [certificate.spki, ...(alternative ? [alternative] : [])].map((spki) => {
+    const { row, description } = describeSpki(spki);
+    return row?.name ?? description;
+  });
+}
+
+function certificateFacts(certificate: Certificate): CertificateFacts {
   const pathLen = basicConstraints(certificate)?.pathLen;
+  const { algorithm } = alternativeParts(certificate);
   return {
     serial: certificate.serial,
     issuer: formatName(certificate.issuer),
     not_before: formatInstant(certificate.notBefore),
     not_after: formatInstant(certificate.notAfter),
     ...(pathLen === undefined ? {} : { path_len: pathLen }),
-    signature_algorithm: decodeScheme(certificate.signatureAlgorithm)?.label ??
-      describeAlgorithm(certificate.signatureAlgorithm),
+    signature_algorithm: algorithmLabel(certificate.signatureAlgorithm),
+    ...(algorithm ? { alternative_signature_algorithm: algorithmLabel(algorithm) } : {}),
   };
+}
+
+function algorithmLabel(algorithm: Uint8Array): string {
+  return decodeScheme(algorithm)?.label ?? describeAlgorithm(algorithm);
 }

@@ -8,16 +8,19 @@ import { lintTbs } from "../x509/lint.ts";
 import { formatName } from "../x509/name.ts";
 import { generateSerial } from "../x509/serial.ts";
 import { signCertificate } from "../x509/sign.ts";
-import { buildTbsCertificate } from "../x509/tbs.ts";
+import { buildTbsCertificate, type TbsSpec } from "../x509/tbs.ts";
 import type { Certificate } from "../x509/types.ts";
 import { checkInterrupted, type Deps, formatInstant, wholeSecond } from "./deps.ts";
 import { type OpenCa, schemeFor } from "./signer.ts";
+import { standInKeys } from "./stand_in.ts";
 
 /** One certificate that a CA is asked for. */
 export interface IssueRequest {
   readonly profile: CompiledProfile;
   /** SubjectPublicKeyInfo of the holder, DER. */
   readonly spki: Bytes;
+  /** That of the holder's alternative key, for a Catalyst certificate. */
+  readonly alternativeSpki?: Bytes | undefined;
   /** Now unless told. */
   readonly notBefore?: Date;
   /** Instead of the profile's. */
@@ -37,7 +40,7 @@ export interface BatchOptions {
 /**
  * Issues one certificate: built, linted, signed, verified, and durable in `issued/` and `index.txt` when this returns.
  * @throws {OperationError} `ca.expired`, `ca.not_a_ca`, `lint.refused`, `ca.locked`.
- * @throws {InputError} `validity.beyond_issuer`, `path_len.violated`, `scheme.mismatch`.
+ * @throws {InputError} `validity.beyond_issuer`, `path_len.violated`, `scheme.mismatch`, `ca.no_alternative_key`.
  */
 export async function issueCertificate(ca: OpenCa, request: IssueRequest, deps: Deps): Promise<Certificate> {
   const certificate = await signRequest(ca, request, deps);
@@ -78,30 +81,67 @@ export async function issueBatch(
 /** Makes a signed certificate and verifies it; nothing is written. Throws as {@link issueCertificate}. */
 export async function signRequest(ca: OpenCa, request: IssueRequest, deps: Deps): Promise<Certificate> {
   checkInterrupted(deps);
-  const { profile, spki } = request;
-  const { notBefore, notAfter } = checkRequest(ca, { ...request, notBefore: request.notBefore ?? wholeSecond(deps) });
-  if (equalBytes(spki, ca.certificate.spki)) {
-    throw new InputError("Cannot issue the certificate: its key is the CA's own", { code: "issue.own_key" });
+  const spec = certificateSpec(ca, { ...request, notBefore: request.notBefore ?? wholeSecond(deps) });
+  const linted = lintTbs(await buildTbsCertificate(spec));
+  return await signCertificate(linted, signerWith(ca, spec.scheme), ca.altSigner);
+}
+
+/**
+ * Lints the certificate that a request will lead to while there is no key yet: stand-ins take its place, so that a refusal
+ * costs no key in a token.
+ * @throws {OperationError} `lint.refused`, and as {@link certificateSpec}.
+ */
+export async function lintRequest(
+  ca: OpenCa,
+  request: Omit<IssueRequest, "spki" | "alternativeSpki"> & { readonly notBefore: Date },
+): Promise<void> {
+  const spec = certificateSpec(ca, { ...request, ...await standInKeys(request.profile) });
+  lintTbs(await buildTbsCertificate(spec));
+}
+
+/**
+ * What the certificate for a request will say: the one place where the CA's part and the profile's meet.
+ * @throws {OperationError} `ca.expired`, `ca.not_a_ca`, `ca.no_key_id`; {InputError} `validity.beyond_issuer`,
+ * `path_len.violated`, `scheme.mismatch`, `issue.own_key`, `ca.no_alternative_key`, `issue.alternative_key`.
+ */
+export function certificateSpec(ca: OpenCa, request: IssueRequest & { readonly notBefore: Date }): TbsSpec {
+  const { profile, spki, alternativeSpki } = request;
+  const { notBefore, notAfter } = checkRequest(ca, request);
+  refuseOwnKey(ca, [spki, alternativeSpki]);
+  if ((profile.mode === "catalyst") !== (alternativeSpki !== undefined)) {
+    throw new InputError(
+      `Cannot issue the certificate: profile "${profile.name}" is for ${
+        profile.mode === "catalyst" ? "two keys" : "one key"
+      }`,
+      { code: "issue.alternative_key" },
+    );
   }
-  const scheme = schemeFor(ca, profile.signature);
   const authorityKeyId = subjectKeyId(ca.certificate);
   if (!authorityKeyId) {
     throw new OperationError("Cannot issue with this CA: its certificate has no subjectKeyIdentifier", {
       code: "ca.no_key_id",
     });
   }
-  const tbs = await buildTbsCertificate({
+  return {
     serial: generateSerial(),
     issuer: ca.certificate.subject,
     subject: profile.subject,
     notBefore,
     notAfter,
     spki,
-    scheme,
+    scheme: schemeFor(ca, profile.signature),
     extensions: profile.extensions,
     authorityKeyId,
-  });
-  return await signCertificate(lintTbs(tbs), signerWith(ca, scheme));
+    ...(ca.altSigner
+      ? { alternative: { scheme: ca.altSigner.scheme, ...(alternativeSpki ? { spki: alternativeSpki } : {}) } }
+      : {}),
+  };
+}
+
+function refuseOwnKey(ca: OpenCa, keys: readonly (Bytes | undefined)[]): void {
+  const own = [ca.key.spki, ca.key.alternative?.spki];
+  if (!keys.some((key) => key && own.some((one) => one && equalBytes(one, key)))) return;
+  throw new InputError("Cannot issue the certificate: its key is the CA's own", { code: "issue.own_key" });
 }
 
 /**
@@ -113,6 +153,7 @@ export function checkRequest(
   request: { profile: CompiledProfile; notBefore: Date; validitySeconds?: number },
 ): { notBefore: Date; notAfter: Date } {
   const { profile, notBefore, validitySeconds } = request;
+  if (profile.mode === "catalyst" && !ca.altSigner) throw noAlternativeKey(ca, profile);
   const notAfter = new Date(notBefore.getTime() + (validitySeconds ?? profile.validitySeconds) * 1000);
   checkIssuer(ca.certificate, notBefore);
   checkWithinIssuer(ca.certificate, notAfter);
@@ -121,9 +162,13 @@ export function checkRequest(
 }
 
 /** Makes signed certificates durable: their files, then one append to the index. */
-export async function recordCertificates(ca: OpenCa, certificates: readonly Certificate[], deps: Deps): Promise<void> {
+export async function recordCertificates(
+  { store }: Pick<OpenCa, "store">,
+  certificates: readonly Certificate[],
+  deps: Deps,
+): Promise<void> {
   if (certificates.length === 0) return;
-  await ca.store.change("issue", (change) => change.addCertificates(certificates), { signal: deps.signal });
+  await store.change("issue", (change) => change.addCertificates(certificates), { signal: deps.signal });
 }
 
 /**
@@ -149,6 +194,14 @@ export function checkIssuer(certificate: Certificate, at: Date): void {
       object: name,
     });
   }
+}
+
+function noAlternativeKey(ca: OpenCa, profile: CompiledProfile): InputError {
+  return new InputError(
+    `Cannot issue a certificate of profile "${profile.name}": the CA "${formatName(ca.certificate.subject)}" has no ` +
+      "alternative key for the second signature",
+    { code: "ca.no_alternative_key", hint: "Use a Catalyst CA, or a profile with one key" },
+  );
 }
 
 function checkWithinIssuer(issuer: Certificate, notAfter: Date): void {

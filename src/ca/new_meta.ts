@@ -1,18 +1,22 @@
-import type { KeyRow, SchemeRow } from "../alg/find.ts";
+import type { SchemeRow } from "../alg/find.ts";
 import { OID_AT_COMMON_NAME, OID_AT_COUNTRY, OID_AT_ORGANIZATION } from "../asn1/oid.ts";
+import type { CompiledProfile } from "../profile/types.ts";
+import { FileNames } from "../store/file_names.ts";
 import { certificateFile, csrFile } from "../store/layout.ts";
 import { type CaMeta, type CaVersion, type KeyEntry, META_SCHEMA } from "../store/meta.ts";
 import type { Name } from "../x509/types.ts";
+import { keysName } from "./key_parts.ts";
 
 /** What the first metadata of a CA says. */
 export interface NewMetaFacts {
   readonly versionId: string;
-  readonly profileName: string;
-  readonly subject: Name;
+  /** In the order of the certificates; all have the same subject. */
+  readonly profiles: readonly [CompiledProfile, ...CompiledProfile[]];
   readonly role: "root" | "subordinate";
-  readonly row: KeyRow;
-  readonly key: KeyEntry;
-  readonly scheme: SchemeRow;
+  /** In the order of the certificates. */
+  readonly keys: readonly KeyEntry[];
+  /** One a profile. */
+  readonly schemes: readonly SchemeRow[];
   /** Whether the certificate is still to come. */
   readonly pending: boolean;
   /** RFC 3339. */
@@ -21,19 +25,23 @@ export interface NewMetaFacts {
 
 /** Metadata of a CA with one version. */
 export function newCaMeta(facts: NewMetaFacts): CaMeta {
-  const { versionId, row, key, scheme, pending, created } = facts;
+  const { versionId, profiles, pending, created } = facts;
+  const names = new FileNames();
   const version: CaVersion = {
-    profiles: [facts.profileName],
-    algos: [row.name],
+    profiles: profiles.map(({ name }) => name),
+    algos: profiles.flatMap(({ rows }) => rows.map(({ name }) => name)),
     status: pending ? "pending" : "active",
     created,
-    keys: [key],
-    schemes: [scheme.name],
-    ...(pending ? { csr: csrFile(versionId) } : { certificates: [certificateFile(versionId, row.name)] }),
+    keys: [...facts.keys],
+    modes: profiles.map(({ mode }) => mode),
+    schemes: facts.schemes.map(({ name }) => name),
+    ...(pending
+      ? { csr: csrFile(versionId) }
+      : { certificates: profiles.map((profile) => certificateFile(versionId, names.next(keysName(profile)))) }),
   };
   return {
     schema: META_SCHEMA,
-    subject: subjectFields(facts.subject),
+    subject: subjectFields(profiles[0].subject),
     role: facts.role,
     created,
     active: pending ? "" : versionId,

@@ -6,49 +6,70 @@ import type { Key, KeyProvider, KeyRef, PassphraseSource, ProviderRequest, Signe
 import type { CaStore } from "../store/ca.ts";
 import { joinPath } from "../store/layout.ts";
 import type { CaVersion, KeyEntry } from "../store/meta.ts";
+import { alternativeSpki } from "../x509/certificate.ts";
 import type { Certificate } from "../x509/types.ts";
+import { type CaCertificate, caCertificates } from "./certificates.ts";
 import type { Deps } from "./deps.ts";
+import { type HolderKey, holderKey } from "./holder_key.ts";
 import { resolveHsmConfig } from "./hsm_path.ts";
+import { openOfAlgorithm } from "./obtain_keys.ts";
 
-/** A CA that can sign: its store, its key, its certificate. Closed by `await using`. */
+/** A CA that can sign: its store, its keys, one of its certificates. Closed by `await using`. */
 export interface OpenCa extends AsyncDisposable {
   readonly store: CaStore;
   readonly versionId: string;
   readonly version: CaVersion;
+  /** Which of the certificates of the version it is. */
+  readonly identity: CaCertificate;
   readonly certificate: Certificate;
-  readonly key: Key;
+  /** The private side of the certificate: one key, or two. */
+  readonly key: HolderKey;
   /** Signs with the scheme that the metadata of this version states. */
   readonly signer: Signer;
+  /** Signs with the alternative key of a Catalyst CA. */
+  readonly altSigner?: Signer;
 }
 
-/** A key that metadata names, opened; disposing closes its provider. */
-export interface OpenKey extends AsyncDisposable {
-  readonly key: Key;
+/** How {@link caSigner} opens a CA. */
+export interface SignerChoice {
+  /** Of keys in files. */
+  readonly passphrase?: PassphraseSource | undefined;
+  /** Position of the certificate in a CA with several; the first without it. */
+  readonly index?: number;
+}
+
+/** Keys that metadata names, opened; disposing closes their providers. */
+export interface OpenKeys extends AsyncDisposable {
+  readonly keys: readonly Key[];
 }
 
 /**
- * Opens the active version of a CA for signing, from its metadata alone. The key that is found is compared with the pinned
- * fingerprint and with the certificate.
- * @throws {OperationError} `key.pin_mismatch`; whatever the provider throws when the key cannot be opened.
- * @throws {InputError} `ca.pending`, `ca.certificate_missing`, `hsm.config_not_found`.
+ * Opens the active version of a CA for signing, from its metadata alone. The keys that are found are compared with the pinned
+ * fingerprints and with the certificate.
+ * @throws {OperationError} `key.pin_mismatch`; whatever the provider throws when a key cannot be opened.
+ * @throws {InputError} `ca.pending`, `ca.certificate_missing`, `ca.keys`, `hsm.config_not_found`.
  */
-export async function caSigner(store: CaStore, deps: Deps, passphrase?: PassphraseSource): Promise<OpenCa> {
+export async function caSigner(store: CaStore, deps: Deps, choice: SignerChoice = {}): Promise<OpenCa> {
   const { id, version } = store.version();
-  const [certificate] = await store.certificates();
-  const entry = signingKey(version, store.folder);
-  const opened = await openKeyEntry(entry, { folder: store.folder, deps, ...(passphrase ? { passphrase } : {}) });
+  const identity = (await caCertificates(store))[choice.index ?? 0]!;
+  const { passphrase } = choice;
+  const opened = await openKeyEntries(identity.keys, {
+    folder: store.folder,
+    deps,
+    ...passphrase ? { passphrase } : {},
+  });
   try {
-    const { key } = opened;
-    if (!equalBytes(key.spki, certificate.spki)) {
-      throw mismatch(entry, `its public key is not the one in the certificate of "${store.folder}"`);
-    }
+    const key = certifiedKey(identity, opened.keys, store);
+    const { certificate } = identity;
     return {
       store,
       versionId: id,
       version,
+      identity,
       certificate,
       key,
-      signer: key.signer(versionScheme(version, key)),
+      signer: key.signer(ownScheme(identity, key)),
+      ...(key.alternative ? { altSigner: key.alternative.signer(defaultScheme(key.alternative.algorithm)) } : {}),
       [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
     };
   } catch (error) {
@@ -58,24 +79,28 @@ export async function caSigner(store: CaStore, deps: Deps, passphrase?: Passphra
 }
 
 /**
- * Opens the key of a metadata entry; `folder` is where the metadata lies.
- * @throws {OperationError} `key.pin_mismatch` when another key is found; `key.algorithm_mismatch` as InputError when the
+ * Opens the keys of metadata entries; `folder` is where the metadata lies. Keys in one token share a login.
+ * @throws {OperationError} `key.pin_mismatch` when another key is found; `key.algorithm_mismatch` as InputError when an
  * entry names an algorithm that the key is not of.
  */
-export async function openKeyEntry(
-  entry: KeyEntry,
+export async function openKeyEntries(
+  entries: readonly KeyEntry[],
   where: { folder: string; deps: Deps; passphrase?: PassphraseSource },
-): Promise<OpenKey> {
-  const { request, ref } = await locateKey(entry, where);
-  const provider: KeyProvider = await where.deps.openProvider(request);
-  try {
-    const key = await provider.open(ref);
+): Promise<OpenKeys> {
+  await using stack = new AsyncDisposableStack();
+  const providers = new Map<string, KeyProvider>();
+  const keys: Key[] = [];
+  for (const entry of entries) {
+    const { request, ref } = await locateKey(entry, where);
+    const name = request.type === "pkcs11" ? request.config : "";
+    let provider = providers.get(name);
+    if (!provider) providers.set(name, provider = stack.use(await where.deps.openProvider(request)));
+    const key = await openOfAlgorithm(provider, ref, lookUpKeyRow(entry.algorithm)?.name);
     await checkEntry(entry, key);
-    return { key, [Symbol.asyncDispose]: () => provider[Symbol.asyncDispose]() };
-  } catch (error) {
-    await provider[Symbol.asyncDispose]();
-    throw error;
+    keys.push(key);
   }
+  const open = stack.move();
+  return { keys, [Symbol.asyncDispose]: () => open.disposeAsync() };
 }
 
 /** Where the key of an entry is, in the terms of the providers. */
@@ -112,21 +137,32 @@ export function schemeFor(ca: OpenCa, wish: Parameters<typeof chooseScheme>[1]):
   return wish === undefined ? ca.signer.scheme : chooseScheme(ca.key.algorithm, wish);
 }
 
-function signingKey(version: CaVersion, folder: string): KeyEntry {
-  const entry = version.keys.find((key) => key.id === "default") ?? version.keys[0];
-  if (entry && version.keys.length === 1) return entry;
-  throw new InputError(
-    `Cannot open the key of the CA "${folder}": ` +
-      (entry
-        ? `it has ${version.keys.length} keys, and this version of qpki signs with one`
-        : "its metadata lists no key"),
-    { code: "ca.keys", object: folder },
-  );
+/** The keys of a certificate as one, compared with it. */
+function certifiedKey(identity: CaCertificate, keys: readonly Key[], { folder }: CaStore): HolderKey {
+  const { certificate, mode, row, alternativeRow, keys: entries } = identity;
+  const isPair = keys.length > 1;
+  if (isPair !== (mode !== "simple") || !row) {
+    throw new InputError(
+      `Cannot open the key of the CA "${folder}": a certificate of mode ${mode} has ${
+        isPair ? "one key" : "two keys"
+      }` +
+        `, and its metadata lists ${keys.length}`,
+      { code: "ca.keys", object: folder },
+    );
+  }
+  const key = holderKey({ mode, rows: alternativeRow ? [row, alternativeRow] : [row] }, keys);
+  const alternative = alternativeSpki(certificate);
+  if (!equalBytes(key.spki, certificate.spki)) {
+    throw mismatch(entries[0], `its public key is not the one in the certificate of "${folder}"`);
+  }
+  if (alternative ? !(key.alternative && equalBytes(key.alternative.spki, alternative)) : key.alternative) {
+    throw mismatch(entries.at(-1)!, `its public key is not the alternative one in the certificate of "${folder}"`);
+  }
+  return key;
 }
 
 /** Metadata of the older tool states no scheme: then the key's default holds. */
-function versionScheme(version: CaVersion, key: Key): SchemeRow {
-  const name = version.schemes?.[0];
+function ownScheme({ scheme: name }: CaCertificate, key: HolderKey): SchemeRow {
   if (name === undefined) return defaultScheme(key.algorithm);
   try {
     return findSchemeRow(name);

@@ -2,6 +2,9 @@ import { bitString, nullDer, oid, sequence } from "../asn1/der.ts";
 import { OID_RSA_ENCRYPTION } from "../asn1/oid.ts";
 import { describeSpki, spkiFingerprint } from "../keys/spki.ts";
 import type { Bytes } from "../bytes.ts";
+import type { Certificate } from "../x509/types.ts";
+import type { CheckedSignature } from "../x509/verdict.ts";
+import { signatureText } from "./signature_text.ts";
 import { type DetectedObject, type ObjectType, TYPE_TITLES } from "./detect.ts";
 import { columns } from "./output.ts";
 
@@ -15,12 +18,18 @@ type Describe = (object: DetectedObject, file: string) => Promise<Inspected>;
 
 const DESCRIBE: Readonly<Record<ObjectType, Describe>> = {
   certificate: async ({ bytes }) => {
-    const { describeCertificate, parseCertificate } = await import("../x509/certificate.ts");
-    return await describeCertificate(parseCertificate(bytes));
+    const { describeCertificate, isSelfIssued, parseCertificate } = await import("../x509/certificate.ts");
+    const certificate = parseCertificate(bytes);
+    const description = await describeCertificate(certificate);
+    // without its issuer nothing can be said of any other
+    return isSelfIssued(certificate) ? withVerdict(description, await ownSignature(certificate)) : description;
   },
   csr: async ({ bytes }) => {
-    const { describeCsr, parseCsr } = await import("../x509/csr.ts");
-    return await describeCsr(parseCsr(bytes));
+    const { describeCsr, parseCsr, verifyCsr } = await import("../x509/csr.ts");
+    const csr = parseCsr(bytes);
+    const description = await describeCsr(csr);
+    const verdict = await verifyCsr(csr, { attestTrust: "caller" });
+    return verdict.code === "possession.no_certificate" ? description : withVerdict(description, verdict);
   },
   crl: async ({ bytes }) => {
     const { describeCrl, parseCrl } = await import("../x509/crl.ts");
@@ -59,6 +68,28 @@ export async function inspectObject(object: DetectedObject, file: string): Promi
     },
     text: `${title} (${encoding.toUpperCase()})\n${text}`.trimEnd(),
   };
+}
+
+/** Adds which signatures were checked, and with what result. */
+function withVerdict(
+  { json, text }: Inspected,
+  { valid, reason, signatures }: { valid: boolean; reason?: string; signatures: readonly CheckedSignature[] },
+): Inspected {
+  const state = valid ? `valid (${signatures.map(signatureText).join(", ")})` : `INVALID: ${reason}`;
+  return {
+    json: { ...json, signature_valid: valid, signatures, ...(reason === undefined ? {} : { reason }) },
+    text: `${text.trimEnd()}\n    Own Signature: ${state}\n`,
+  };
+}
+
+async function ownSignature(certificate: Certificate) {
+  const { checkIssued } = await import("../x509/alternative.ts");
+  const { preTbsCertificate } = await import("../x509/pre_tbs.ts");
+  const { checkedSignature, nameOf } = await import("../x509/verdict.ts");
+  const verdict = await checkIssued(certificate, certificate, preTbsCertificate);
+  const { valid, reason } = verdict;
+  const signatures = valid ? [checkedSignature(nameOf(certificate), verdict)] : [];
+  return { valid, signatures, ...(reason === undefined ? {} : { reason }) };
 }
 
 async function describePublicKey(spki: Bytes): Promise<Inspected> {

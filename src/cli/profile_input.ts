@@ -1,6 +1,7 @@
-import { UsageError } from "../errors.ts";
+import { InputError, suggest, UsageError } from "../errors.ts";
+import type { CompiledProfile, Profile } from "../profile/types.ts";
 import type { Context, Flag, Input } from "./command.ts";
-import { VAR, VAR_FILE } from "./flags.ts";
+import { PROFILE, VAR, VAR_FILE } from "./flags.ts";
 
 /** Overrides the validity of the profile. */
 export const VALIDITY: Flag = {
@@ -43,4 +44,38 @@ export function givenValidity(input: Input, flags: readonly Flag[]): { validity?
   }
   if (days !== undefined) return { validity: `${days}d` };
   return text === undefined ? {} : { validity: text };
+}
+
+/**
+ * The profiles that --profile names, filled in with what --var, --var-file, --validity and --days give. Each of several takes
+ * the variables it declares; one that none of them declares is a mistake.
+ * @throws {InputError} as `loadProfile` and `compileProfile`; `variable.unknown`.
+ */
+export async function compiledProfiles(
+  input: Input,
+  ctx: Context,
+  { caDir, flags }: { readonly caDir: string; readonly flags: readonly Flag[] },
+): Promise<[CompiledProfile, ...CompiledProfile[]]> {
+  const { loadProfile } = await import("../profile/load.ts");
+  const { compileProfile } = await import("../profile/compile.ts");
+  const given = await givenVariables(input, ctx);
+  const validity = givenValidity(input, flags);
+  const profiles: Profile[] = [];
+  for (const name of input.list(PROFILE.name)) profiles.push(await loadProfile(name, { caDir, cwd: ctx.cwd }));
+  const [first, ...others] = profiles;
+  if (others.length === 0) return [compileProfile(first!, given, validity)];
+  const declared = new Set(profiles.flatMap((profile) => Object.keys(profile.variables)));
+  const unknown = Object.keys(given).find((name) => !declared.has(name));
+  if (unknown !== undefined) {
+    const near = suggest(unknown, declared);
+    throw new InputError(`Cannot use variable "${unknown}": none of the profiles has it`, {
+      code: "variable.unknown",
+      ...(near === undefined ? {} : { hint: `Did you mean "${near}"?` }),
+    });
+  }
+  const [head, ...rest] = profiles.map((profile) => {
+    const own = Object.entries(given).filter(([name]) => Object.hasOwn(profile.variables, name));
+    return compileProfile(profile, Object.fromEntries(own), validity);
+  });
+  return [head!, ...rest];
 }

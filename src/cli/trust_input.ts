@@ -3,7 +3,8 @@ import { CaStore, isCaFolder } from "../store/ca.ts";
 import { joinPath } from "../store/layout.ts";
 import { isSelfIssued, readCertificates } from "../x509/certificate.ts";
 import type { Certificate, Crl } from "../x509/types.ts";
-import type { Context, Flag } from "./command.ts";
+import type { AlternativePolicy } from "../x509/verdict.ts";
+import type { Context, Flag, Input } from "./command.ts";
 
 /** What a verification trusts: a file of certificates, or the folder of a CA. */
 export const TRUST: Flag = {
@@ -12,6 +13,20 @@ export const TRUST: Flag = {
   description: "trusted certificates (with their intermediates), or the folder of a CA",
   complete: "file",
 };
+
+/** What to make of a missing alternative signature below a Catalyst CA. */
+export const ALTERNATIVE: Flag = {
+  name: "alternative",
+  value: "POLICY",
+  choices: ["required", "optional"],
+  default: "required",
+  description: "alternative signatures below a Catalyst CA: required, or optional (a missing one is a warning)",
+};
+
+/** The policy that {@link ALTERNATIVE} states. */
+export function alternativePolicy(input: Input): AlternativePolicy {
+  return input.text(ALTERNATIVE.name) === "optional" ? "optional" : "required";
+}
 
 /** Certificates of `--ca`, split by the part they play. */
 export interface Trust {
@@ -30,7 +45,7 @@ export async function readTrust(path: string, ctx: Context): Promise<Trust> {
   const absolute = joinPath(ctx.cwd, path);
   if (await isCaFolder(absolute)) {
     const store = await CaStore.open(absolute);
-    return { ...split(await store.chain()), crls: await store.crls() };
+    return { ...split(await store.knownCertificates()), crls: await store.crls() };
   }
   return { ...split(readCertificates(await readFileBytes(absolute), path)), crls: [] };
 }

@@ -1,12 +1,13 @@
-import type { KeyRow } from "../alg/find.ts";
 import { encodeHex, encodePem, randomBytes } from "../bytes.ts";
 import { checkInterrupted, type Deps, wholeSecond } from "../ca/deps.ts";
-import { subjectFields } from "../ca/init.ts";
-import { checkRequest, recordCertificates, signRequest } from "../ca/issue.ts";
-import type { OpenCa } from "../ca/signer.ts";
+import { holderKey } from "../ca/holder_key.ts";
+import { checkRequest, lintRequest, recordCertificates } from "../ca/issue.ts";
+import type { Issuers } from "../ca/issuers.ts";
+import { keyParts, keysName } from "../ca/key_parts.ts";
+import { subjectFields } from "../ca/new_meta.ts";
+import { type KeyPlaces, type ObtainedKeys, obtainKeys, placeOf, type WantedKey } from "../ca/obtain_keys.ts";
 import { InputError } from "../errors.ts";
 import { writeFileDurably } from "../files.ts";
-import type { KeyProvider, KeyRef, PassphraseSource, Pkcs11KeyRef } from "../keys/types.ts";
 import type { CompiledProfile } from "../profile/types.ts";
 import {
   checkCredentialFree,
@@ -16,80 +17,67 @@ import {
   credentialKeyFile,
   CredentialStaging,
 } from "../store/credential.ts";
-import { joinPath } from "../store/layout.ts";
+import { FileNames } from "../store/file_names.ts";
 import type { CredentialMeta } from "../store/meta.ts";
 import { formatMeta } from "../store/meta_check.ts";
 import type { Certificate } from "../x509/types.ts";
-import { lintBeforeKey } from "./lint.ts";
+import { certifyParts, type UncertifiedPart } from "./certify.ts";
 import { type EnrolledPart, newMeta } from "./new_meta.ts";
-import { makeKey } from "./new_key.ts";
 
-/** Where the keys of a credential are made. */
-export type CredentialKeys =
-  | { readonly type: "software"; readonly passphrase?: PassphraseSource }
-  /** With several profiles `-0`, `-1`, … are appended to the label; without a label one is made from the id. */
-  | { readonly type: "pkcs11"; readonly ref: Pkcs11KeyRef };
-
-/** A credential to be made: one key and one certificate a profile. */
-export interface EnrollRequest {
+/**
+ * A credential to be made: one certificate a profile, with one key or two. Keys in a token get the label with `-0`, `-1`, …
+ * behind it when there are several profiles; without a label one is made from the id. The two keys of a hybrid share it.
+ */
+export interface EnrollRequest extends KeyPlaces {
   /** Folder of the credentials. */
   readonly credDir: string;
   /** Made from the common name and the date without one. */
   readonly id?: string;
   readonly profiles: readonly CompiledProfile[];
-  readonly keys: CredentialKeys;
 }
 
 /** A credential that was made. */
 export interface EnrollResult {
   readonly folder: string;
   readonly meta: CredentialMeta;
+  /** In the order of the profiles. */
   readonly certificates: readonly Certificate[];
 }
 
 const VERSION = "v1";
 
-/** One profile with where its key and certificate go. */
-interface Part {
-  readonly profile: CompiledProfile;
-  readonly row: KeyRow;
-  /** Middle of the file names. */
-  readonly name: string;
-  readonly ref: KeyRef;
-  /** hsm.yaml as the operator wrote it. */
-  readonly config?: string;
-}
-
 /**
- * Makes a credential, all or nothing: everything is checked before the first key is made, the folder is built beside its
- * place and moved there at the end, and keys made in a token are destroyed when a later step fails or Ctrl-C is pressed.
- * The certificates are entered in the CA's index together, just before the folder becomes visible.
- * @throws {OperationError} `file.exists`, `lint.refused`, `ca.expired`; {InputError} `profile.is_ca`, `profile.keys`,
- * `validity.beyond_issuer`; {InterruptedError}; what the key provider throws.
+ * Makes a credential, all or nothing: everything is checked and linted before the first key is made, the folder is built
+ * beside its place and moved there at the end, and keys made in a token are destroyed when a later step fails or Ctrl-C is
+ * pressed. The certificates are entered in the CA's index together, just before the folder becomes visible.
+ * @throws {OperationError} `file.exists`, `lint.refused`, `ca.expired`; {InputError} `profile.is_ca`,
+ * `validity.beyond_issuer`, `ca.no_alternative_key`; {InterruptedError}; what the key providers throw.
  */
-export async function enroll(ca: OpenCa, request: EnrollRequest, deps: Deps): Promise<EnrollResult> {
+export async function enroll(issuers: Issuers, request: EnrollRequest, deps: Deps): Promise<EnrollResult> {
   const now = wholeSecond(deps);
   const id = request.id ?? defaultId(request.profiles, now);
   await checkCredentialFree(request.credDir, id);
   for (const profile of request.profiles) {
     checkProfile(profile);
-    checkRequest(ca, { profile, notBefore: now });
+    checkRequest(issuers.for(profile), { profile, notBefore: now });
   }
-  await using provider = await deps.openProvider(providerRequest(request.keys, deps));
-  await lintBeforeKey(ca, request.profiles, now);
+  for (const profile of request.profiles) await lintRequest(issuers.for(profile), { profile, notBefore: now });
   await using staging = await CredentialStaging.create(request.credDir, id, VERSION);
-  const parts = planParts(request, { id, staging }, deps);
-  for (const part of parts) await provider.prepare(part.row, part.ref);
-  await using undo = new AsyncDisposableStack();
-  const made = await makeParts(ca, { parts, provider, undo, deps });
-  const meta = await newMeta(made, { id, version: VERSION, created: now, caFolder: ca.store.folder, staging });
-  await writeFiles(staging, made, { meta, chain: await ca.store.chain() });
-  checkInterrupted(deps);
-  const certificates = made.map((part) => part.certificate);
-  await recordCertificates(ca, certificates, deps);
-  const folder = await commit(staging, certificates, { caFolder: ca.store.folder, deps });
-  undo.move();
-  return { folder, meta, certificates };
+  await using made = await obtainKeys(wantedKeys(request, id, staging), deps);
+  try {
+    const parts = await certifyParts(issuers, joined(request, made), deps);
+    const facts = { id, version: VERSION, created: now, caFolder: issuers.store.folder, staging };
+    const meta = await newMeta(parts, facts);
+    await writeFiles(staging, parts, { meta, chain: await chainOf(issuers, request) });
+    checkInterrupted(deps);
+    const certificates = parts.map((part) => part.certificate);
+    await recordCertificates(issuers, certificates, deps);
+    const folder = await commit(staging, certificates, { caFolder: issuers.store.folder, deps });
+    return { folder, meta, certificates };
+  } catch (error) {
+    await made.undo();
+    throw error;
+  }
 }
 
 /** Id from the common name, the date and three random bytes: `server-example-com-20250102-a1b2c3`. */
@@ -103,75 +91,60 @@ export function defaultId(profiles: readonly CompiledProfile[], now: Date): stri
 }
 
 function checkProfile(profile: CompiledProfile): void {
-  if (profile.isCa) {
-    throw new InputError(`Cannot enroll a credential with profile "${profile.name}": it is the profile of a CA`, {
-      code: "profile.is_ca",
-      hint: "Make a CA with: qpki ca init",
-    });
-  }
-  if (profile.rows.length !== 1) {
-    throw new InputError(
-      `Cannot enroll a credential with profile "${profile.name}": it asks for ${profile.rows.length} keys`,
-      { code: "profile.keys" },
-    );
-  }
-}
-
-function providerRequest(keys: CredentialKeys, deps: Deps) {
-  if (keys.type === "pkcs11") return { type: "pkcs11", config: joinPath(deps.cwd, keys.ref.config) } as const;
-  return { type: "software", ...(keys.passphrase ? { passphrase: keys.passphrase } : {}) } as const;
-}
-
-function planParts(
-  request: EnrollRequest,
-  to: { id: string; staging: CredentialStaging },
-  deps: Deps,
-): Part[] {
-  const { keys, profiles } = request;
-  const { id, staging } = to;
-  const used = new Map<string, number>();
-  return profiles.map((profile, i) => {
-    const row = profile.rows[0]!;
-    const before = used.get(row.name) ?? 0;
-    used.set(row.name, before + 1);
-    const name = before === 0 ? row.name : `${row.name}-${before}`;
-    if (keys.type === "software") {
-      return { profile, row, name, ref: { type: "software", path: staging.path(credentialKeyFile(VERSION, name)) } };
-    }
-    const { label = id, config } = keys.ref;
-    const numbered = profiles.length > 1 || keys.ref.label === undefined;
-    const ref: KeyRef = { ...keys.ref, config: joinPath(deps.cwd, config), label: numbered ? `${label}-${i}` : label };
-    return { profile, row, name, ref, config };
+  if (!profile.isCa) return;
+  throw new InputError(`Cannot enroll a credential with profile "${profile.name}": it is the profile of a CA`, {
+    code: "profile.is_ca",
+    hint: "Make a CA with: qpki ca init",
   });
 }
 
-/** Makes every key, then signs every certificate; nothing is entered in the CA yet. */
-async function makeParts(
-  ca: OpenCa,
-  work: { parts: readonly Part[]; provider: KeyProvider; undo: AsyncDisposableStack; deps: Deps },
-): Promise<EnrolledPart[]> {
-  const { parts, provider, undo, deps } = work;
-  const keys = [];
-  for (const { row, ref } of parts) {
-    checkInterrupted(deps);
-    keys.push(await makeKey({ provider, row, ref }, deps, undo));
+function wantedKeys(request: EnrollRequest, id: string, staging: CredentialStaging): WantedKey[] {
+  const names = new FileNames();
+  return request.profiles.flatMap((profile, i) =>
+    keyParts(profile).map((part): WantedKey => {
+      const place = placeOf(part, request);
+      const stored = credentialKeyFile(VERSION, names.next(part.row.name));
+      const file = { path: staging.path(stored), stored };
+      const wanted = { part, place, profileName: profile.name, file };
+      if (place.type !== "pkcs11") return wanted;
+      const { label = id } = place.ref;
+      const isNumbered = request.profiles.length > 1 || place.ref.label === undefined;
+      return { ...wanted, label: isNumbered ? `${label}-${i}` : label };
+    })
+  );
+}
+
+/** The keys of each profile together. */
+function joined({ profiles }: EnrollRequest, { keys, entries }: ObtainedKeys): UncertifiedPart[] {
+  const names = new FileNames();
+  let at = 0;
+  return profiles.map((profile) => {
+    const start = at;
+    at += keyParts(profile).length;
+    return {
+      profile,
+      name: names.next(keysName(profile)),
+      key: holderKey(profile, keys.slice(start, at)),
+      entries: entries.slice(start, at),
+    };
+  });
+}
+
+/** The CA certificates that issued, each with those above it; none twice. */
+async function chainOf(issuers: Issuers, { profiles }: EnrollRequest): Promise<Certificate[]> {
+  const chain = new Map<string, Certificate>();
+  for (const profile of profiles) {
+    for (const one of await issuers.store.chain(issuers.for(profile).certificate)) chain.set(encodeHex(one.der), one);
   }
-  const made: EnrolledPart[] = [];
-  for (const [i, part] of parts.entries()) {
-    const { key } = keys[i]!;
-    deps.progress(`Signing the certificate for ${part.profile.name}`);
-    const certificate = await signRequest(ca, { profile: part.profile, spki: key.spki }, deps);
-    made.push({ ...part, key, certificate });
-  }
-  return made;
+  return [...chain.values()];
 }
 
 async function writeFiles(
   staging: CredentialStaging,
-  made: readonly EnrolledPart[],
+  parts: readonly EnrolledPart[],
   content: { meta: CredentialMeta; chain: readonly Certificate[] },
 ): Promise<void> {
-  for (const { name, certificate } of made) {
+  for (const { name, certificate } of parts) {
     const path = staging.path(credentialCertificateFile(VERSION, name));
     await writeFileDurably(path, encodePem("CERTIFICATE", certificate.der));
   }

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { KeyRow, SchemeRow } from "../alg/find.ts";
 import type { Deps } from "../ca/deps.ts";
 import { initCa } from "../ca/init.ts";
+import { type Issuers, soleIssuer } from "../ca/issuers.ts";
 import { caSigner, type OpenCa } from "../ca/signer.ts";
 import { InterruptedError, OperationError, TokenError } from "../errors.ts";
 import { generateSoftwareKey, softwareProvider } from "../keys/software.ts";
@@ -12,7 +13,8 @@ import { loadProfile } from "../profile/load.ts";
 import { CaStore } from "../store/ca.ts";
 import { CredentialStore } from "../store/credential.ts";
 import { type TempFolder, tempFolder } from "../../tests/support/tmp.ts";
-import { type CredentialKeys, defaultId, enroll } from "./enroll.ts";
+import type { KeyPlace } from "../ca/obtain_keys.ts";
+import { defaultId, enroll } from "./enroll.ts";
 import { exportCertificates } from "./export.ts";
 import { credentialState, RevocationLookup } from "./status.ts";
 
@@ -75,7 +77,7 @@ class World implements AsyncDisposable, Deps {
   static async open(): Promise<World> {
     const world = new World();
     const profile = compileProfile(await loadProfile("ec/root-ca"), { cn: "Root" });
-    await initCa({ folder: "ca", profile, key: { type: "software" } }, world);
+    await initCa({ folder: "ca", profiles: [profile], key: { type: "software" } }, world);
     world.ca = await caSigner(await CaStore.open(world.tmp.join("ca")), world);
     return world;
   }
@@ -92,14 +94,17 @@ class World implements AsyncDisposable, Deps {
   interrupt() {
     this.#abort.abort();
   }
-  async enroll(keys: CredentialKeys, id?: string, profiles = ["ec/tls-server"]) {
+  get issuers(): Issuers {
+    return soleIssuer(this.ca);
+  }
+  async enroll(key: KeyPlace, id?: string, profiles = ["ec/tls-server"]) {
     const compiled = [];
     for (const name of profiles) {
       const given = { cn: "Host.test", ...(name.endsWith("server") ? { dns_names: ["host.test"] } : {}) };
       compiled.push(compileProfile(await loadProfile(name), given));
     }
     const { credDir } = this;
-    return await enroll(this.ca, { credDir, keys, profiles: compiled, ...(id === undefined ? {} : { id }) }, this);
+    return await enroll(this.issuers, { credDir, key, profiles: compiled, ...(id === undefined ? {} : { id }) }, this);
   }
   async issued(): Promise<number> {
     return (await (await CaStore.open(this.tmp.join("ca"))).entries()).length;
@@ -121,8 +126,8 @@ class World implements AsyncDisposable, Deps {
   }
 }
 
-const TOKEN: CredentialKeys = { type: "pkcs11", ref: { type: "pkcs11", config: "./hsm.yaml", label: "server-key" } };
-const FILES: CredentialKeys = { type: "software" };
+const TOKEN: KeyPlace = { type: "pkcs11", ref: { type: "pkcs11", config: "./hsm.yaml", label: "server-key" } };
+const FILES: KeyPlace = { type: "software" };
 
 Deno.test("a credential in files: metadata, files, status, export", async () => {
   await using world = await World.open();
@@ -236,18 +241,24 @@ Deno.test("what a profile or the CA forbids is told before there is a key", asyn
   await using world = await World.open();
   const ca = compileProfile(await loadProfile("ec/issuing-ca"), { cn: "No" });
   const { credDir } = world;
-  await assert.rejects(enroll(world.ca, { credDir, keys: TOKEN, profiles: [ca] }, world), { code: "profile.is_ca" });
+  await assert.rejects(enroll(world.issuers, { credDir, key: TOKEN, profiles: [ca] }, world), {
+    code: "profile.is_ca",
+  });
   const leaf = await loadProfile("ec/tls-client");
   const long = compileProfile(leaf, { cn: "x" }, { validity: "21y" });
-  await assert.rejects(enroll(world.ca, { credDir, keys: TOKEN, profiles: [long] }, world), {
+  await assert.rejects(enroll(world.issuers, { credDir, key: TOKEN, profiles: [long] }, world), {
     code: "validity.beyond_issuer",
   });
   const pss = { ...compileProfile(leaf, { cn: "x" }), signature: { scheme: "rsassa-pss" } };
-  await assert.rejects(enroll(world.ca, { credDir, keys: TOKEN, profiles: [pss] }, world), { code: "scheme.mismatch" });
+  await assert.rejects(enroll(world.issuers, { credDir, key: TOKEN, profiles: [pss] }, world), {
+    code: "scheme.mismatch",
+  });
   const usage = { critical: true, values: ["keyEncipherment"] as const };
   const bad = compileProfile(leaf, { cn: "x" });
   const linted = { ...bad, extensions: { ...bad.extensions, keyUsage: usage } };
-  await assert.rejects(enroll(world.ca, { credDir, keys: TOKEN, profiles: [linted] }, world), { code: "lint.refused" });
+  await assert.rejects(enroll(world.issuers, { credDir, key: TOKEN, profiles: [linted] }, world), {
+    code: "lint.refused",
+  });
   assert.equal(world.token.generated, 0);
   assert.equal(world.left(), undefined);
 });

@@ -1,33 +1,20 @@
 import { relative } from "node:path";
-import type { KeyRow } from "../alg/find.ts";
 import { formatInstant } from "../ca/deps.ts";
-import { subjectFields } from "../ca/init.ts";
+import { subjectFields } from "../ca/new_meta.ts";
 import { fileError } from "../files.ts";
 import { decodeScheme, describeAlgorithm } from "../keys/scheme.ts";
-import { spkiFingerprint } from "../keys/spki.ts";
-import type { Key } from "../keys/types.ts";
 import type { CompiledProfile } from "../profile/types.ts";
-import { credentialCertificateFile, credentialKeyFile } from "../store/credential.ts";
-import {
-  type CredentialCertificate,
-  type CredentialMeta,
-  type KeyEntry,
-  type KeyStorage,
-  META_SCHEMA,
-} from "../store/meta.ts";
+import { credentialCertificateFile } from "../store/credential.ts";
+import { type CredentialCertificate, type CredentialMeta, META_SCHEMA } from "../store/meta.ts";
 import { fingerprint } from "../x509/certificate.ts";
 import type { Certificate } from "../x509/types.ts";
+import type { UncertifiedPart } from "./certify.ts";
 
-/** One profile of a credential with its finished key and certificate. */
-export interface EnrolledPart {
-  readonly profile: CompiledProfile;
-  readonly row: KeyRow;
-  /** Middle of the file names. */
-  readonly name: string;
-  /** hsm.yaml as the operator wrote it. */
-  readonly config?: string;
-  readonly key: Key;
+/** One profile of a credential with its finished keys and certificate. */
+export interface EnrolledPart extends UncertifiedPart {
   readonly certificate: Certificate;
+  /** The signature certificate on whose strength it was issued (RFC 9883). */
+  readonly attestedBy?: Certificate;
 }
 
 /** Facts about the credential as a whole. */
@@ -42,13 +29,8 @@ export interface CredentialFacts {
 
 /** Metadata of a new credential with one version. */
 export async function newMeta(parts: readonly EnrolledPart[], facts: CredentialFacts): Promise<CredentialMeta> {
-  const keys: KeyEntry[] = [];
   const certificates: CredentialCertificate[] = [];
-  for (const part of parts) {
-    const storage = storageOf(part, facts.version);
-    keys.push({ id: "default", algorithm: part.row.name, storage, spki_sha256: await spkiFingerprint(part.key.spki) });
-    certificates.push(await certificateEntry(part, storage, facts.version));
-  }
+  for (const part of parts) certificates.push(await certificateEntry(part, facts.version));
   const dates = {
     created: formatInstant(facts.created),
     not_before: formatInstant(latest(parts.map(({ certificate }) => certificate.notBefore))),
@@ -69,22 +51,18 @@ export async function newMeta(parts: readonly EnrolledPart[], facts: CredentialF
     versions: {
       [facts.version]: {
         profiles,
-        algos: parts.map(({ row }) => row.name),
+        algos: parts.flatMap(({ profile }) => profile.rows.map(({ name }) => name)),
         status: "active",
         ...dates,
-        keys,
+        keys: parts.flatMap(({ entries }) => entries),
         certificates,
       },
     },
   };
 }
 
-async function certificateEntry(
-  part: EnrolledPart,
-  storage: KeyStorage,
-  version: string,
-): Promise<CredentialCertificate> {
-  const { certificate, profile } = part;
+async function certificateEntry(part: EnrolledPart, version: string): Promise<CredentialCertificate> {
+  const { certificate, profile, attestedBy } = part;
   return {
     serial: `0x${certificate.serial}`,
     role: roleOf(profile),
@@ -92,7 +70,8 @@ async function certificateEntry(
     algorithm: decodeScheme(certificate.signatureAlgorithm)?.label ?? describeAlgorithm(certificate.signatureAlgorithm),
     fingerprint: await fingerprint(certificate),
     path: credentialCertificateFile(version, part.name),
-    storage: [storage],
+    storage: part.entries.map(({ storage }) => storage),
+    ...(attestedBy ? { attested_by: `0x${attestedBy.serial}` } : {}),
   };
 }
 
@@ -101,17 +80,6 @@ function roleOf(profile: CompiledProfile): CredentialCertificate["role"] {
   if (profile.rows.some((row) => row.kind === "kem")) return "encryption";
   const usage = profile.extensions.keyUsage?.values;
   return !usage || usage.includes("digitalSignature") || usage.includes("nonRepudiation") ? "signature" : "encryption";
-}
-
-function storageOf(part: EnrolledPart, version: string): KeyStorage {
-  const { ref } = part.key;
-  if (ref.type === "software") return { type: "software", path: credentialKeyFile(version, part.name) };
-  return {
-    type: "pkcs11",
-    config: part.config ?? ref.config,
-    ...(ref.label === undefined ? {} : { label: ref.label }),
-    ...(ref.keyId === undefined ? {} : { key_id: ref.keyId }),
-  };
 }
 
 /** The way to the CA from the credential, so that both can move together; absolute across drives. */

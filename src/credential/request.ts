@@ -1,67 +1,34 @@
-import { defaultScheme, type KeyRow } from "../alg/find.ts";
-import { OID_AT_COMMON_NAME, OID_AT_COUNTRY, OID_AT_ORGANIZATION, OID_AT_ORGANIZATIONAL_UNIT } from "../asn1/oid.ts";
-import { encodePem } from "../bytes.ts";
+import { encodePem, equalBytes } from "../bytes.ts";
 import { checkInterrupted, type Deps } from "../ca/deps.ts";
-import { InputError } from "../errors.ts";
+import { InputError, OperationError } from "../errors.ts";
 import { existsError, pathExists, writeFileDurably } from "../files.ts";
-import type { Key, KeyProvider, KeyRef, ProviderRequest } from "../keys/types.ts";
+import type { Key, KeyProvider, ProviderRequest } from "../keys/types.ts";
+import type { KeyMode } from "../store/meta.ts";
 import { buildCsr } from "../x509/csr.ts";
-import { nameAttribute } from "../x509/name.ts";
-import type { Csr, ExtensionValues, GeneralName, Name } from "../x509/types.ts";
-import { makeKey, type NewKey } from "./new_key.ts";
+import { encodeExtensions } from "../x509/extensions/mod.ts";
+import { encodeName } from "../x509/name.ts";
+import { attestationProblem } from "../x509/possession.ts";
+import type { Certificate, Csr } from "../x509/types.ts";
+import { type RequestedKey, type RequestKey, requestKeys, signersOf } from "./request_keys.ts";
+import type { RequestContent } from "./request_names.ts";
 
-/** What goes into a request: exactly what the operator wrote. */
-export interface RequestContent {
-  readonly subject: Name;
-  readonly extensions?: ExtensionValues;
+/** Who states possession of a key that cannot sign (RFC 9883). */
+export interface AttestationWish {
+  /** Signature certificate of the same holder. */
+  readonly certificate: Certificate;
+  /** Its key. */
+  readonly key: RequestKey;
+  /** Whether the request holds the certificate. */
+  readonly include: boolean;
 }
-
-/** Names on a command line. */
-export interface NameParts {
-  readonly country?: string;
-  readonly organization?: string;
-  readonly organizationalUnit?: string;
-  readonly commonName?: string;
-  readonly dns: readonly string[];
-  readonly ip: readonly string[];
-  readonly email: readonly string[];
-  readonly uri: readonly string[];
-}
-
-/**
- * Subject and subjectAltName from names; the subject runs from country to common name. Without a subject the
- * subjectAltName is critical (RFC 5280 section 4.2.1.6).
- * @throws {InputError} `name.invalid` for a value that the attribute cannot hold.
- */
-export function contentFromNames(parts: NameParts): RequestContent {
-  const attributes = [
-    [OID_AT_COUNTRY, parts.country],
-    [OID_AT_ORGANIZATION, parts.organization],
-    [OID_AT_ORGANIZATIONAL_UNIT, parts.organizationalUnit],
-    [OID_AT_COMMON_NAME, parts.commonName],
-  ] as const;
-  const subject = attributes.flatMap(([type, value]) => value === undefined ? [] : [[nameAttribute(type, value)]]);
-  const names: GeneralName[] = (["dns", "ip", "email", "uri"] as const)
-    .flatMap((type) => parts[type].map((value) => ({ type, value })));
-  if (names.length === 0) return { subject };
-  return { subject, extensions: { subjectAltName: { critical: subject.length === 0, names } } };
-}
-
-/** Where the key of a request comes from. */
-export type RequestKey =
-  /** A key that exists. */
-  | { readonly kind: "existing"; readonly provider: ProviderRequest; readonly ref: KeyRef }
-  /** A key that is made; a file at its path is replaced only with `overwrite`. */
-  | { readonly kind: "new"; readonly provider: ProviderRequest; readonly ref: KeyRef; readonly overwrite?: boolean }
-  /** A key in a token, made when there is none at `ref`. */
-  | { readonly kind: "either"; readonly provider: ProviderRequest; readonly ref: KeyRef };
 
 /** One request to make. */
 export interface CsrRequest {
   readonly content: RequestContent;
-  readonly key: RequestKey;
-  /** Algorithm the key must have; needed to make one. */
-  readonly row?: KeyRow;
+  readonly mode: KeyMode;
+  /** One, or a classical and a post-quantum one. */
+  readonly keys: readonly RequestKey[];
+  readonly attestation?: AttestationWish;
   /** File to write; without one the caller prints the request. */
   readonly out?: { readonly path: string; readonly overwrite: boolean };
 }
@@ -70,65 +37,54 @@ export interface CsrRequest {
 export interface CsrResult {
   readonly csr: Csr;
   readonly pem: string;
-  readonly key: Key;
-  /** Where the key is. */
-  readonly keyRef: KeyRef;
-  /** Whether the key was made for it. */
-  readonly generated: boolean;
+  readonly keys: readonly RequestedKey[];
 }
 
 /**
- * Makes a certificate request: opens or makes the key, signs, verifies, writes. When it fails or is interrupted, a key that
- * was made for it is gone, or named with the command that deletes it.
- * @throws {OperationError} `file.exists`; {InputError} `key.algorithm_mismatch`; what providers throw.
+ * Makes a certificate request: opens or makes the keys, signs, verifies, writes. When it fails or is interrupted, keys that
+ * were made for it are gone, or named with the command that deletes them.
+ * @throws {OperationError} `file.exists`, `sign.key_mismatch`; {InputError} `key.algorithm_mismatch`, `possession.foreign`;
+ * what providers throw.
  */
 export async function createRequest(request: CsrRequest, deps: Deps): Promise<CsrResult> {
-  const { out } = request;
+  const { out, content, mode } = request;
   if (out && !out.overwrite && await pathExists(out.path)) throw existsError(out.path);
-  await using provider = await deps.openProvider(request.key.provider);
+  await using providers = new AsyncDisposableStack();
+  const open = async (wanted: ProviderRequest): Promise<KeyProvider> => providers.use(await deps.openProvider(wanted));
   await using undo = new AsyncDisposableStack();
-  const { key, ref, publish } = await requestKey(request, provider, { undo, deps });
-  checkInterrupted(deps);
-  const signer = key.signer(defaultScheme(key.algorithm));
-  const csr = await buildCsr({ ...request.content, spki: key.spki }, signer);
+  // before there is a key
+  const attesting = request.attestation && await attestingKey(request.attestation, content, open);
+  const made = await requestKeys(request.keys, { mode, deps, open, undo });
+  const { holder } = made;
+  const spec = { ...content, spki: holder.spki };
+  const { signer, altSigner } = attesting ? { ...signersOf(attesting), altSigner: undefined } : signersOf(holder);
+  const csr = await buildCsr(
+    request.attestation ? { ...spec, possession: request.attestation } : spec,
+    signer,
+    altSigner,
+  );
   const pem = encodePem("CERTIFICATE REQUEST", csr.der);
   checkInterrupted(deps);
-  await publish?.();
+  await made.publish();
   if (out) await writeFileDurably(out.path, pem, { overwrite: out.overwrite });
   undo.move();
-  return { csr, pem, key, keyRef: ref, generated: publish !== undefined };
+  return { csr, pem, keys: made.keys };
 }
 
-async function requestKey(
-  request: CsrRequest,
-  provider: KeyProvider,
-  { undo, deps }: { undo: AsyncDisposableStack; deps: Deps },
-): Promise<{ key: Key; ref: KeyRef; publish?: NewKey["publish"] }> {
-  const { key: source, row } = request;
-  const { ref } = source;
-  if (source.kind !== "new") {
-    const key = await provider.open(ref).catch((error) => {
-      if (source.kind === "either" && isNotFound(error)) return undefined;
-      throw error;
-    });
-    if (key) {
-      checkAlgorithm(key, row);
-      return { key, ref: key.ref };
-    }
+async function attestingKey(
+  { certificate, key: wish }: AttestationWish,
+  { subject, extensions }: RequestContent,
+  open: (request: ProviderRequest) => Promise<KeyProvider>,
+): Promise<Key> {
+  const names = { subject: encodeName(subject), extensions: encodeExtensions(extensions ?? {}) };
+  const reason = attestationProblem(names, certificate);
+  if (reason !== undefined) {
+    throw new InputError(`Cannot make the certificate request: ${reason}`, { code: "possession.foreign" });
   }
-  if (!row) throw new Error("A key cannot be made without its algorithm");
-  const overwrite = source.kind === "new" && source.overwrite === true;
-  return await makeKey({ provider, row, ref, overwrite }, deps, undo);
-}
-
-function checkAlgorithm(key: Key, row: KeyRow | undefined): void {
-  if (!row || row.name === key.algorithm.name) return;
-  throw new InputError(`Cannot use the key for this request: it is ${key.algorithm.label}, not ${row.label}`, {
-    code: "key.algorithm_mismatch",
-    hint: "Name another key, or leave out --algorithm to take the key as it is",
+  const key = await (await open(wish.provider)).open(wish.ref);
+  if (equalBytes(key.spki, certificate.spki)) return key;
+  throw new OperationError("Cannot make the certificate request: the attesting key is not that of its certificate", {
+    code: "sign.key_mismatch",
+    hint: "Name the key of the certificate in --attest-cert with --attest-key or --attest-key-label",
   });
-}
-
-function isNotFound(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "key.not_found";
 }

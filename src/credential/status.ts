@@ -1,6 +1,7 @@
 import { InputError } from "../errors.ts";
 import { CaStore, isCaFolder } from "../store/ca.ts";
 import type { CredentialStore } from "../store/credential.ts";
+import { keyGroups } from "../store/key_groups.ts";
 import type { IndexEntry } from "../store/index_txt.ts";
 import type { CredentialCertificate, KeyEntry } from "../store/meta.ts";
 import type { Certificate } from "../x509/types.ts";
@@ -12,7 +13,8 @@ export type CredentialStatus = "valid" | "revoked" | "expired" | "not_yet_valid"
 export interface CertificateState {
   readonly certificate: Certificate;
   readonly entry: CredentialCertificate;
-  readonly key?: KeyEntry;
+  /** Its keys, as far as metadata tells. */
+  readonly keys: readonly KeyEntry[];
   readonly status: CredentialStatus;
   /** Whether the CA's index was there to look into. */
   readonly revocationChecked: boolean;
@@ -71,6 +73,7 @@ export async function credentialState(
 ): Promise<CredentialState> {
   const { id, version } = store.version(at.versionId);
   const found = await store.certificates(id);
+  const groups = keyGroups(version.keys);
   const certificates: CertificateState[] = [];
   for (const [i, certificate] of found.entries()) {
     const index = version.certificates.findIndex((entry) => sameSerial(entry.serial, certificate.serial));
@@ -81,12 +84,12 @@ export async function credentialState(
         { code: "credential.damaged", object: store.meta.id },
       );
     }
-    const key = version.keys[version.keys.length === found.length ? index : i];
+    const keys = groups[groups.length === found.length ? index : i] ?? [];
     const known = await at.lookup.entry(store, certificate.serial);
     certificates.push({
       certificate,
       entry,
-      ...(key ? { key } : {}),
+      keys,
       status: certificateStatus(certificate, known, at.now),
       revocationChecked: known !== undefined,
       ...(known?.revocation ? { revocation: known.revocation } : {}),

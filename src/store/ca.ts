@@ -1,3 +1,4 @@
+import { equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { pathExists, readFileBytes, readFileText } from "../files.ts";
 import { normalizeSerial } from "../x509/serial.ts";
@@ -5,6 +6,7 @@ import type { Certificate, Crl } from "../x509/types.ts";
 import { CaChange } from "./change.ts";
 import { readIndexRows } from "./index_file.ts";
 import type { IndexEntry } from "./index_txt.ts";
+import { keyGroups } from "./key_groups.ts";
 import {
   CA_CERTIFICATE_FILE,
   certificateFile,
@@ -89,13 +91,28 @@ export class CaStore {
     return [first, ...others];
   }
 
-  /** The active certificate, its issuers after it, the root last; a root CA has only itself. */
-  async chain(): Promise<[Certificate, ...Certificate[]]> {
-    const [certificate] = await this.certificates();
+  /**
+   * A certificate of the active version (the first without one), its issuers after it, the root last; a root CA has only
+   * itself.
+   */
+  async chain(certificate?: Certificate): Promise<[Certificate, ...Certificate[]]> {
+    const own = await this.certificates();
+    const first = certificate ?? own[0];
     const path = this.path(CHAIN_FILE);
-    if (!await pathExists(path)) return [certificate];
+    if (!await pathExists(path)) return [first];
     const others = await readCertificateFile(path);
-    return [certificate, ...others.filter((other) => other.der.toHex() !== certificate.der.toHex())];
+    // with one certificate the file is its chain, whatever the names in it
+    if (own.length === 1) return [first, ...others.filter((other) => !sameCertificate(other, first))];
+    const { issuersOf } = await import("./chain.ts");
+    return [first, ...issuersOf(first, others)];
+  }
+
+  /** Every certificate of the active version and every one above it, each once. */
+  async knownCertificates(): Promise<[Certificate, ...Certificate[]]> {
+    const [first, ...own] = await this.certificates();
+    const path = this.path(CHAIN_FILE);
+    const all = [first, ...own, ...await pathExists(path) ? await readCertificateFile(path) : []];
+    return [first, ...all.filter((one, i) => i === all.findIndex((other) => sameCertificate(other, one))).slice(1)];
   }
 
   /** Every entry of the index, in order of issue. @throws {InputError} `index.damaged`. */
@@ -161,11 +178,14 @@ export class CaStore {
   /** Where the older tool, whose metadata names no certificate file, puts it. */
   async #olderCertificateFiles(id: string, version: CaVersion): Promise<string[]> {
     const perAlgorithm: string[] = [];
-    for (const algorithm of version.algos) {
+    // the one certificate of a hybrid is called after both
+    for (const algorithm of version.algos.length > 1 ? [version.algos.join("-"), ...version.algos] : version.algos) {
       const file = certificateFile(id, algorithm);
       if (await pathExists(this.path(file))) perAlgorithm.push(file);
     }
-    if (perAlgorithm.length > 0 || id !== this.meta.active) return perAlgorithm;
+    const groups = keyGroups(version.keys).length;
+    if (perAlgorithm.length > 0) return perAlgorithm.slice(0, Math.max(groups, 1));
+    if (id !== this.meta.active) return [];
     for (const file of [CA_CERTIFICATE_FILE, "cert.pem"]) {
       if (await pathExists(this.path(file))) return [file];
     }
@@ -197,6 +217,10 @@ async function readCaMeta(folder: string): Promise<CaMeta> {
     });
   }
   return checkCaMeta(readMetaObject(await readFileText(path), path, CA_MIGRATIONS), path);
+}
+
+function sameCertificate(a: Certificate, b: Certificate): boolean {
+  return equalBytes(a.der, b.der);
 }
 
 async function readCertificateFile(path: string): Promise<Certificate[]> {

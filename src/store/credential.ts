@@ -2,6 +2,7 @@ import { InputError, OperationError } from "../errors.ts";
 import { existsError, fileError, makeFolder, pathExists, readFileBytes, readFileText, syncFolder } from "../files.ts";
 import type { Certificate } from "../x509/types.ts";
 import { checkCredentialMeta, CREDENTIAL_MIGRATIONS } from "./credential_meta.ts";
+import { keyGroups } from "./key_groups.ts";
 import { isAbsolutePath, joinPath, parentFolder, versionFolder } from "./layout.ts";
 import type { CredentialMeta, CredentialVersion } from "./meta.ts";
 import { readMetaObject } from "./migrations.ts";
@@ -12,7 +13,7 @@ export const CREDENTIAL_META_FILE = "credential.meta.json";
 /** One file of the older tool that holds every certificate of the active version. */
 const OLDER_CERTIFICATES_FILE = "certificates.pem";
 
-/** Private key file of a version; `name` is the key's algorithm, with `-1`, `-2`, … for a further key of the same one. */
+/** Private key file of a version; `name` is its algorithm, with `-1`, `-2`, … for a further key of the same one. */
 export function credentialKeyFile(version: string, name: string): string {
   return `${versionFolder(version)}/keys/credential.${name}.key`;
 }
@@ -91,10 +92,11 @@ export class CredentialStore {
    */
   async certificates(versionId?: string): Promise<Certificate[]> {
     const { id, version } = this.version(versionId);
+    const groups = keyGroups(version.keys);
     const files = version.certificates.map((entry, i) =>
       typeof entry["path"] === "string"
         ? entry["path"]
-        : credentialCertificateFile(id, version.keys[i]?.algorithm ?? version.algos[i] ?? "")
+        : credentialCertificateFile(id, groups[i]?.map((key) => key.algorithm).join("-") ?? version.algos[i] ?? "")
     );
     const found: Certificate[] = [];
     for (const file of files) {

@@ -9,7 +9,6 @@ export const CREDENTIAL_MIGRATIONS: readonly Migration[] = [versionedCredential]
 /** 0 → 1: the facts at the top become version `v1` as well. */
 function versionedCredential(value: JsonObject): JsonObject {
   const certificates = Array.isArray(value["certificates"]) ? value["certificates"].filter(isObject) : [];
-  const storages = certificates.flatMap((entry) => Array.isArray(entry["storage"]) ? entry["storage"] : []);
   const version = {
     profiles: value["profiles"],
     algos: [],
@@ -17,10 +16,16 @@ function versionedCredential(value: JsonObject): JsonObject {
     created: value["created"],
     not_before: value["not_before"],
     not_after: value["not_after"],
-    keys: storages.map((storage) => ({ id: "default", algorithm: "", storage })),
+    keys: certificates.flatMap(({ storage }) => Array.isArray(storage) ? keysAt(storage) : []),
     certificates,
   };
   return { ...value, active: "v1", versions: { v1: version } };
+}
+
+/** Two places of keys for one certificate are those of a hybrid. */
+function keysAt(storages: readonly unknown[]): JsonObject[] {
+  const ids = storages.length === 2 ? ["classical", "pqc"] : [];
+  return storages.map((storage, i) => ({ id: ids[i] ?? "default", algorithm: "", storage }));
 }
 
 /**

@@ -14,6 +14,9 @@ export type KeyStorage =
   | { type: "software"; path: string }
   | { type: "pkcs11"; config: string; label?: string; key_id?: string };
 
+/** How the keys of one certificate work together: one key, a native and an alternative one, or two as one. */
+export type KeyMode = "simple" | "catalyst" | "composite";
+
 /** One key of a version. */
 export interface KeyEntry {
   /** `default`, or `classical` and `pqc` for the two keys of a hybrid. */
@@ -31,11 +34,15 @@ export type VersionStatus = "active" | "pending" | "archived";
 /** One version of a CA. */
 export interface CaVersion {
   profiles: string[];
+  /** Key algorithms of the certificates: two for a Catalyst one, the composite one for a pair that works as one. */
   algos: string[];
   status: VersionStatus;
   /** RFC 3339, UTC. */
   created: string;
+  /** In the order of the certificates. */
   keys: KeyEntry[];
+  /** How the keys work together, one per profile; metadata of the older tool leaves it to the certificate. */
+  modes?: KeyMode[];
   /** Signature scheme this version signs with, one per profile: a stored decision, never guessed from the key. */
   schemes?: string[];
   /** Certificates, relative paths, one per profile; absent while pending a certificate. */
@@ -67,7 +74,10 @@ export interface CredentialCertificate {
   algorithm: string;
   /** SHA-256 of the certificate, upper-case hex. */
   fingerprint: string;
+  /** Of its keys, the classical one first. */
   storage: KeyStorage[];
+  /** Serial of the signature certificate on whose strength this one, for a key that cannot sign, was issued (RFC 9883). */
+  attested_by?: string;
   [unknown: string]: unknown;
 }
 

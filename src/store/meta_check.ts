@@ -4,6 +4,7 @@ import {
   type CaVersion,
   type CredentialMeta,
   type KeyEntry,
+  type KeyMode,
   type KeyStorage,
   META_SCHEMA,
 } from "./meta.ts";
@@ -65,11 +66,19 @@ function checkVersion(value: unknown, file: string, where: string): CaVersion {
     status,
     created: typeof value["created"] === "string" ? value["created"] : "",
     keys: checkKeyEntries(value["keys"], file, `${where}.keys`),
+    ...(value["modes"] === undefined ? {} : { modes: checkModes(value["modes"], file, `${where}.modes`) }),
     ...(value["schemes"] === undefined ? {} : { schemes: checkTexts(value["schemes"], file, `${where}.schemes`) }),
     ...(value["certificates"] === undefined
       ? {}
       : { certificates: checkTexts(value["certificates"], file, `${where}.certificates`) }),
   };
+}
+
+function checkModes(value: unknown, file: string, where: string): KeyMode[] {
+  return checkTexts(value, file, where).map((mode) => {
+    if (mode === "simple" || mode === "catalyst" || mode === "composite") return mode;
+    throw invalidMeta(file, `"${where}" must list simple, catalyst or composite`);
+  });
 }
 
 function checkKeyEntry(value: unknown, file: string, where: string): KeyEntry {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { InputError, InterruptedError, type OperationError, type QpkiError } from "../../src/errors.ts";
 import { generateCrl } from "../../src/ca/crl.ts";
 import { issueCertificate } from "../../src/ca/issue.ts";
+import { soleIssuer } from "../../src/ca/issuers.ts";
 import { generateSoftwareKey } from "../../src/keys/software.ts";
 import { findKeyRow } from "../../src/alg/find.ts";
 import { CaStore } from "../../src/store/ca.ts";
@@ -53,7 +54,11 @@ testWith("ca init: OpenSSL accepts a chain of two CAs with CRLs", { needs: ["ope
   const at = tmp.join;
   {
     await using parent = await openCa(at("root"), deps);
-    await makeCa("issuing", deps, { profileName: "ec/issuing-ca", given: { cn: "Issuing" }, parent });
+    await makeCa("issuing", deps, {
+      profileName: "ec/issuing-ca",
+      given: { cn: "Issuing" },
+      parent: soleIssuer(parent),
+    });
     await generateCrl(parent, { days: 7 }, deps);
   }
   const index = tmp.read("root/index.txt");
@@ -89,7 +94,7 @@ Deno.test("ca init: what a parent cannot sign is refused before there is a key",
   const deps = testDeps(tmp.path);
   await makeCa("root", deps);
   await using root = await openCa(tmp.join("root"), deps);
-  await makeCa("issuing", deps, { profileName: "ec/issuing-ca", given: { cn: "I" }, parent: root });
+  await makeCa("issuing", deps, { profileName: "ec/issuing-ca", given: { cn: "I" }, parent: soleIssuer(root) });
   await using issuing = await openCa(tmp.join("issuing"), deps);
   const late = testDeps(tmp.path, { now: () => new Date(Date.now() + 25 * 365 * 86_400_000) });
   const before = treeOf(tmp.path);
@@ -97,23 +102,24 @@ Deno.test("ca init: what a parent cannot sign is refused before there is a key",
   const cases: [name: string, attempt: () => Promise<unknown>, code: string, message: RegExp][] = [
     [
       "path length 0",
-      () => makeCa("x", deps, { ...base, parent: issuing, validitySeconds: 60 }),
+      () => makeCa("x", deps, { ...base, parent: soleIssuer(issuing), validitySeconds: 60 }),
       "path_len.violated",
       /is 0/,
     ],
     [
       "path length too long",
-      () => makeCa("x", deps, { profileName: "ec/root-ca", given: { cn: "X", validity: "1d" }, parent: root }),
+      () =>
+        makeCa("x", deps, { profileName: "ec/root-ca", given: { cn: "X", validity: "1d" }, parent: soleIssuer(root) }),
       "path_len.violated",
       /pathLen 1 .* allows 0/,
     ],
     [
       "beyond the parent's end",
-      () => makeCa("x", deps, { ...base, given: { cn: "X", validity: "30y" }, parent: root }),
+      () => makeCa("x", deps, { ...base, given: { cn: "X", validity: "30y" }, parent: soleIssuer(root) }),
       "validity.beyond_issuer",
       /until \d{4}-\d\d-\d\dT.*Z.* ends \d{4}-\d\d-\d\dT.*Z/,
     ],
-    ["expired parent", () => makeCa("x", late, { ...base, parent: root }), "ca.expired", /expired on/],
+    ["expired parent", () => makeCa("x", late, { ...base, parent: soleIssuer(root) }), "ca.expired", /expired on/],
     [
       "no CA profile",
       () => makeCa("x", deps, { profileName: "ec/tls-server", given: { cn: "a.test" } }),
@@ -145,7 +151,7 @@ Deno.test("ca init: Ctrl-C at any step leaves nothing", async () => {
       },
     });
     const deps = testDeps(tmp.path, { signal });
-    const outcome = await makeCa("./a/ca", deps, { profile }).then(() => undefined, (error) => error);
+    const outcome = await makeCa("./a/ca", deps, { profiles: [profile] }).then(() => undefined, (error) => error);
     if (outcome === undefined) {
       assert.ok(step > 2, "the signal was looked at");
       return;
@@ -171,7 +177,7 @@ Deno.test("ca init: an existing key file is used when its algorithm fits", async
     profileName: "ec/issuing-ca",
     given: { cn: "Own key" },
   });
-  assert.deepEqual(made.certificate!.spki, key.spki);
+  assert.deepEqual(made.certificates[0]!.spki, key.spki);
   await using ca = await openCa(tmp.join("ca"), deps);
   assert.deepEqual(ca.key.spki, key.spki);
 });
@@ -210,7 +216,7 @@ Deno.test("ca: a wrong passphrase is an input error and changes nothing", async 
 Deno.test("ca: directories of the older tool are used as they are", async () => {
   using tmp = tempFolder();
   const deps = testDeps(tmp.path);
-  const { certificate } = await makeCa("made", deps);
+  const [certificate] = (await makeCa("made", deps)).certificates;
   // the layout and metadata that the older tool writes: no schema, no pins, no list of certificates
   tmp.write("old/ca.crt", tmp.read("made/ca.crt"));
   tmp.write("old/private/ca.ecdsa-p384.key", tmp.read("made/versions/v1/keys/ca.ecdsa-p384.key"), 0o600);
@@ -247,10 +253,10 @@ testWith("ca init: every CA profile, accepted by OpenSSL", { needs: ["openssl"] 
     await using parent = await openCa(tmp.join(`${family}-root`), deps);
     for (const below of ["ec", "rsa"]) {
       const name = `${family}-${below}`;
-      const { certificate } = await makeCa(name, deps, {
+      const { certificates: [certificate] } = await makeCa(name, deps, {
         profileName: `${below}/issuing-ca`,
         given: { cn: name },
-        parent,
+        parent: soleIssuer(parent),
       });
       assert.equal(basicConstraints(certificate!)?.pathLen, 0);
       await openssl([

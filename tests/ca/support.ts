@@ -55,13 +55,13 @@ export async function makeCa(
   request: Partial<InitRequest> & { profileName?: string; given?: Record<string, unknown> } = {},
 ): Promise<InitResult> {
   const { profileName = "ec/root-ca", given = { cn: "Test Root" }, ...rest } = request;
-  const profile = await profileOf(profileName, given);
-  return await initCa({ folder, profile, key: { type: "software" }, ...rest }, deps);
+  const profiles = [await profileOf(profileName, given)] as const;
+  return await initCa({ folder, profiles, key: { type: "software" }, ...rest }, deps);
 }
 
 /** Opens a CA for signing. */
 export async function openCa(folder: string, deps: Deps, source?: PassphraseSource): Promise<OpenCa> {
-  return await caSigner(await CaStore.open(folder), deps, source);
+  return await caSigner(await CaStore.open(folder), deps, { passphrase: source });
 }
 
 /** Runs OpenSSL and returns its output. @throws {Error} with what it said when it fails. */

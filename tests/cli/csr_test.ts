@@ -98,6 +98,8 @@ testWith("csr gen with a profile takes names, extensions and algorithm from it",
   }
 });
 
+const PAIR = ["--cn", "x", "-a", "ecdsa-p256", "--keyout", "k", "--hybrid-keyout", "l"];
+
 Deno.test("csr gen refuses wrong usage before it makes anything", async () => {
   using tmp = tempFolder();
   const cases: [string[], number, RegExp][] = [
@@ -110,7 +112,16 @@ Deno.test("csr gen refuses wrong usage before it makes anything", async () => {
     [["--cn", "x", "--keyout", "k.pem", "-a", "ed25519", "--ip", "1.2.3"], 4, /1\.2\.3/],
     [["--cn", "x", "--keyout", "k.pem", "-a", "ed25519", "--dns", "a b"], 4, /a b/],
     [["--cn", "x", "--keyout", "k.pem", "-a", "ed25519", "--var", "cn=x"], 2, /--var without --profile/],
-    [["--cn", "x", "--keyout", "k.pem", "-a", "ed25519", "--hybrid", "ml-dsa-65"], 2, /Unknown flag "--hybrid"/],
+    [["--cn", "x", "--keyout", "k.pem", "-a", "ed25519", "--hybrid", "ml-dsa-65"], 2, /--hybrid-keyout is missing/],
+    [["--cn", "x", "--keyout", "k", "-a", "ed25519", "--hybrid-keyout", "l"], 2, /neither --hybrid nor --composite/],
+    [[...PAIR, "--hybrid", "ml-dsa-44", "--composite", "ml-dsa-44"], 2, /--hybrid together with --composite/],
+    [[...PAIR, "--hybrid", "ed25519"], 2, /post-quantum signature algorithm here, not Ed25519/],
+    [[...PAIR, "--hybrid", "ml-kem-768"], 2, /post-quantum signature algorithm here, not ML-KEM-768/],
+    [[...PAIR, "--composite", "ml-dsa-87"], 4, /no composite algorithm is registered[\s\S]*ecdsa-p256 with ml-dsa-44/],
+    [["--cn", "x", "--keyout", "k", "-a", "ml-dsa-65", "--hybrid", "ml-dsa-65"], 2, /classical algorithm stands first/],
+    [["--cn", "x", "--keyout", "k", "-a", "ml-kem-768"], 2, /ML-KEM-768: it cannot sign, and --attest-cert is missing/],
+    [["--cn", "x", "--keyout", "k", "-a", "ml-kem-768", "--attest-key", "k"], 2, /--attest-key without --attest-cert/],
+    [["--cn", "x", "--keyout", "k", "-a", "ed25519", "--include-cert"], 2, /--include-cert without --attest-cert/],
     [["--cn", "x", "--key", "absent.pem"], 4, /absent\.pem/],
     [["--cn", "x", "--key-label", "k"], 2, /--hsm-config is missing/],
   ];
@@ -134,7 +145,12 @@ testWith("csr verify says no with a reason, and reads what others make", { needs
   const pss = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest", "-sha384"];
   await run("openssl", ["req", "-new", "-key", "k", ...subject, ...pss, "-outform", "DER", "-out", "pss.der"], at);
   assert.equal((await runOk(["csr", "verify", "o.csr"], at)).stdout, "VALID\n");
-  assert.deepEqual(await runJson(["csr", "verify", "pss.der"], at), { valid: true, subject: "C=FR,CN=other" });
+  assert.deepEqual(await runJson(["csr", "verify", "pss.der"], at), {
+    valid: true,
+    subject: "C=FR,CN=other",
+    signatures: [{ subject: "C=FR,CN=other", scheme: "SHA384-RSAPSS" }],
+    possession: "proved",
+  });
   const der = Deno.readFileSync(tmp.join("pss.der"));
   der[der.length - 5]! ^= 1;
   tmp.write("bad.der", der);

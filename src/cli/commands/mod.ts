@@ -125,7 +125,7 @@ export const COMMANDS: readonly CommandRow[] = [
   },
   {
     path: ["csr", "gen"],
-    summary: "Make a certificate request, with a new key or an existing one",
+    summary: "Make a certificate request, with new keys or existing ones",
     load: () => import("./csr/gen.ts"),
   },
   {
@@ -135,7 +135,7 @@ export const COMMANDS: readonly CommandRow[] = [
   },
   {
     path: ["csr", "verify"],
-    summary: "Verify the signature of a certificate request",
+    summary: "Verify the signatures of a certificate request",
     load: () => import("./csr/verify.ts"),
   },
   {

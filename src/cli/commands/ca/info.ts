@@ -1,4 +1,4 @@
-import { type CaFacts, caFacts, describeStorage } from "../../../ca/info.ts";
+import { type CaFacts, caFacts, type CertificateFacts, describeStorage } from "../../../ca/info.ts";
 import { CaStore } from "../../../store/ca.ts";
 import { joinPath } from "../../../store/layout.ts";
 import type { Command } from "../../command.ts";
@@ -18,29 +18,48 @@ const command: Command = {
 };
 export default command;
 
-function factsText(facts: CaFacts, store: CaStore): string {
-  const { id, version } = store.version(facts.active === "" ? facts.versions[0]!.id : undefined);
-  const { certificates: counts } = facts;
-  const rows: [string, string | undefined][] = [
-    ["CA", facts.path],
-    ["Subject", facts.subject],
-    ["Role", facts.role],
+type Row = [name: string, value: string | undefined];
+
+function linesOf(rows: readonly Row[]): string[] {
+  return rows.flatMap(([name, value]) => value === undefined ? [] : [`${`${name}:`.padEnd(13)}${value}`]);
+}
+
+function certificateRows(facts: Partial<CertificateFacts>): Row[] {
+  return [
     ["Issuer", facts.issuer],
     ["Serial", facts.serial],
     ["Valid from", facts.not_before],
     ["Valid until", facts.not_after],
     ["Path length", facts.path_len === undefined ? undefined : String(facts.path_len)],
+  ];
+}
+
+function factsText(facts: CaFacts, store: CaStore): string {
+  const { id, version } = store.version(facts.active === "" ? facts.versions[0]!.id : undefined);
+  const { certificates: counts } = facts;
+  const rows: Row[] = [
+    ["CA", facts.path],
+    ["Subject", facts.subject],
+    ["Role", facts.role],
+    ...(facts.ca_certificates.length > 1 ? [] : certificateRows(facts)),
     ["Version", `${id} (${facts.status})`],
     ["Profiles", facts.profiles.join(", ") || undefined],
     ["Algorithm", facts.algorithms.join(", ") || undefined],
-    ["Signs with", facts.scheme],
+    ["Signs with", facts.schemes.join(", ") || undefined],
     ...version.keys.map((key): [string, string] => ["Key", describeStorage(key)]),
     [
       "Issued",
       `${counts.total} (${counts.valid} valid, ${counts.revoked} revoked, ${counts.expired} expired)`,
     ],
   ];
-  const lines = rows.flatMap(([name, value]) => value === undefined ? [] : [`${`${name}:`.padEnd(13)}${value}`]);
+  const lines = linesOf(rows);
+  if (facts.ca_certificates.length > 1) {
+    for (const one of facts.ca_certificates) {
+      lines.push(`Certificate ${one.profile ?? one.key_algorithms.join(" and ")}:`);
+      const own: Row[] = [["Keys", one.key_algorithms.join(", ")], ...certificateRows(one)];
+      lines.push(...linesOf(own).map((line) => `  ${line}`));
+    }
+  }
   if (facts.versions.length > 1) {
     lines.push("Versions:");
     for (const each of facts.versions) lines.push(`  ${each.id.padEnd(6)}${each.status}  ${each.profiles.join(", ")}`);

@@ -1,12 +1,11 @@
-import { type CaKeyRequest, initCa, type InitResult } from "../../../ca/init.ts";
-import { describeStorage } from "../../../ca/info.ts";
-import { caSigner, type OpenCa } from "../../../ca/signer.ts";
+import { initCa, type InitResult } from "../../../ca/init.ts";
+import { describeStorage, keyAlgorithms } from "../../../ca/info.ts";
+import { type Issuers, openIssuers } from "../../../ca/issuers.ts";
 import { formatInstant } from "../../../ca/deps.ts";
 import { encodePem } from "../../../bytes.ts";
 import { TokenError, UsageError } from "../../../errors.ts";
 import { existsError, pathExists, writeFileDurably } from "../../../files.ts";
-import { compileProfile } from "../../../profile/compile.ts";
-import { loadProfile } from "../../../profile/load.ts";
+import type { CompiledProfile } from "../../../profile/types.ts";
 import { CaStore } from "../../../store/ca.ts";
 import { joinPath } from "../../../store/layout.ts";
 import { formatName } from "../../../x509/name.ts";
@@ -26,7 +25,8 @@ import {
   required,
   VAR_FLAGS,
 } from "../../flags.ts";
-import { givenValidity, givenVariables, VALIDITY } from "../../profile_input.ts";
+import { CLASSICAL_IN, keyPlaces, PQC_IN } from "../../key_places.ts";
+import { compiledProfiles, VALIDITY } from "../../profile_input.ts";
 
 const FLAGS: readonly Flag[] = [
   required(PROFILES),
@@ -37,6 +37,8 @@ const FLAGS: readonly Flag[] = [
   PARENT,
   PARENT_PASSPHRASE,
   ...HSM_FLAGS,
+  PQC_IN,
+  CLASSICAL_IN,
   { name: "use-existing-key", description: "use the key in the token (or in --key) instead of making one" },
   { ...KEY, description: "private key file that --use-existing-key takes; it is copied into the CA" },
   { name: "generate-key", description: "make the key; this is the default, the flag is for older scripts" },
@@ -48,35 +50,35 @@ const FLAGS: readonly Flag[] = [
 /** `qpki ca init`. */
 const command: Command = {
   summary: "Make a root or subordinate CA",
-  details: "Without --hsm-config the key is made in a file, encrypted when --passphrase is given. With --parent the " +
-    "parent CA signs the certificate; without it the CA is a root and signs its own.",
+  details:
+    "Without --hsm-config the keys are made in files, encrypted when --passphrase is given. With --parent the parent " +
+    "CA signs the certificate; without it the CA is a root and signs its own. A hybrid profile makes two keys, in a " +
+    "token under one label; --pqc-in software keeps the post-quantum one in a file. With several profiles the CA has " +
+    "one certificate each, under one name; every one issues for keys of its kind.",
   flags: FLAGS,
   examples: [
     `qpki ca init --profile ec/root-ca --var cn="Root CA" --ca-dir ./ca`,
     `qpki ca init --profile ec/issuing-ca --var cn="Issuing CA" --parent ./ca --ca-dir ./issuing-ca`,
     `qpki ca init --profile ec/root-ca --var cn="HSM Root CA" --hsm-config ./hsm.yaml --key-label root-ca-key`,
+    `qpki ca init --profile hybrid/catalyst/root-ca --var cn="Catalyst Root CA" --hsm-config ./hsm.yaml ` +
+    `--key-label catalyst-root --pqc-in software`,
+    `qpki ca init --profile ec/root-ca --profile ml/root-ca --var cn="Root CA" --ca-dir ./ca`,
   ],
   async run(input, ctx) {
     const folder = input.text(CA_DIR.name)!;
-    const [name, ...others] = input.list(PROFILES.name) as [string, ...string[]];
-    if (others.length > 0) {
-      throw new UsageError("Cannot make a CA with several profiles: this version of qpki takes one", {
+    const csrOnly = input.on("csr-only");
+    const existing = existingKey(input, ctx);
+    if (csrOnly && input.list(PROFILES.name).length > 1) {
+      throw new UsageError("Cannot use --csr-only with several profiles: a request is for one certificate", {
         code: "usage.profiles",
       });
     }
-    const key = keyRequest(input, ctx);
-    const csrOnly = input.on("csr-only");
     const out = await outputPath(input, ctx, csrOnly);
-    const profile = await loadProfile(name, { caDir: joinPath(ctx.cwd, folder), cwd: ctx.cwd });
-    const compiled = compileProfile(profile, await givenVariables(input, ctx), givenValidity(input, FLAGS));
-    await using parent = await openParent(input, ctx);
-    const result = await initCa({
-      folder,
-      profile: compiled,
-      key,
-      csrOnly,
-      ...(parent ? { parent } : {}),
-    }, ctx).catch((error) => {
+    const profiles = await compiledProfiles(input, ctx, { caDir: joinPath(ctx.cwd, folder), flags: FLAGS });
+    const places = keyPlaces(input, ctx, { profiles, question: "Passphrase of the CA key", ...existing });
+    await using parent = await openParent(input, ctx, profiles);
+    const request = { folder, profiles, ...places, csrOnly, ...(parent ? { parent } : {}) };
+    const result = await initCa(request, ctx).catch((error) => {
       throw suggestExisting(error);
     });
     if (out !== undefined) {
@@ -91,30 +93,23 @@ const command: Command = {
 };
 export default command;
 
-function keyRequest(input: Input, ctx: Context): CaKeyRequest {
+/** Whether the keys are there already, and in which file. */
+function existingKey(input: Input, ctx: Context): { existing: boolean; file?: string } {
   const existing = input.on("use-existing-key");
   const file = input.text(KEY.name);
   const ref = hsmRef(input, ctx);
   if (existing && input.on("generate-key")) {
     throw new UsageError("Cannot use --use-existing-key together with --generate-key", { code: "usage.key" });
   }
-  if (ref) {
-    if (file !== undefined) {
-      throw new UsageError("Cannot use --key together with --hsm-config", { code: "usage.key" });
-    }
-    if (input.text(PASSPHRASE.name) !== undefined) {
-      throw new UsageError("Cannot use --passphrase together with --hsm-config: the token has a PIN", {
-        code: "usage.key",
-      });
-    }
-    if (existing && ref.label === undefined && ref.keyId === undefined) {
-      throw new UsageError("Cannot tell which key in the token is meant: give --key-label or --key-id", {
-        code: "usage.hsm",
-      });
-    }
-    return { type: "pkcs11", ref, existing };
+  if (ref && file !== undefined) {
+    throw new UsageError("Cannot use --key together with --hsm-config", { code: "usage.key" });
   }
-  if (existing !== (file !== undefined)) {
+  if (ref && existing && ref.label === undefined && ref.keyId === undefined) {
+    throw new UsageError("Cannot tell which key in the token is meant: give --key-label or --key-id", {
+      code: "usage.hsm",
+    });
+  }
+  if (!ref && existing !== (file !== undefined)) {
     throw new UsageError(
       existing
         ? "Cannot use --use-existing-key: it needs --hsm-config with a key, or --key FILE"
@@ -122,9 +117,7 @@ function keyRequest(input: Input, ctx: Context): CaKeyRequest {
       { code: "usage.key" },
     );
   }
-  const flag = input.text(PASSPHRASE.name);
-  const passphrase = ctx.passphrase(flag, flag === "-" ? "Passphrase of the CA key" : undefined, { twice: !existing });
-  return { type: "software", passphrase, ...(file === undefined ? {} : { existing: file }) };
+  return { existing, ...(file === undefined ? {} : { file }) };
 }
 
 async function outputPath(input: Input, ctx: Context, csrOnly: boolean): Promise<string | undefined> {
@@ -137,7 +130,11 @@ async function outputPath(input: Input, ctx: Context, csrOnly: boolean): Promise
   return path;
 }
 
-async function openParent(input: Input, ctx: Context): Promise<OpenCa | undefined> {
+async function openParent(
+  input: Input,
+  ctx: Context,
+  profiles: readonly CompiledProfile[],
+): Promise<(Issuers & AsyncDisposable) | undefined> {
   const folder = input.text(PARENT.name);
   const passphrase = input.text(PARENT_PASSPHRASE.name);
   if (folder === undefined) {
@@ -150,7 +147,10 @@ async function openParent(input: Input, ctx: Context): Promise<OpenCa | undefine
     });
   }
   const store = await CaStore.open(joinPath(ctx.cwd, folder));
-  return await caSigner(store, ctx, ctx.passphrase(passphrase, `Passphrase of the parent CA ${folder}`));
+  return await openIssuers(store, profiles, {
+    deps: ctx,
+    passphrase: ctx.passphrase(passphrase, `Passphrase of the parent CA ${folder}`),
+  });
 }
 
 /** A label that is taken is most often the key that the operator means. */
@@ -164,7 +164,7 @@ function suggestExisting(error: unknown): unknown {
 }
 
 function report(result: InitResult, folder: string, out: string | undefined): CommandResult {
-  const { certificate, csr, key, meta, versionId } = result;
+  const { certificates, csr, keys, meta, versionId } = result;
   const version = meta.versions[versionId]!;
   const common = {
     path: folder,
@@ -172,21 +172,33 @@ function report(result: InitResult, folder: string, out: string | undefined): Co
     version: versionId,
     status: version.status,
     profile: version.profiles[0],
-    algorithm: key.algorithm,
-    key,
+    profiles: version.profiles,
+    algorithm: keys[0]!.algorithm,
+    algorithms: version.algos,
+    key: keys[0],
+    keys,
   };
-  const keyLine = `  Key:         ${key.algorithm}, ${describeStorage(key)}`;
+  const keyLines = keys.map((key) => `  Key:         ${key.algorithm}, ${describeStorage(key)}`);
+  const [certificate] = certificates;
   if (!certificate) {
     const data = { ...common, subject: formatName(csr!.subject), csr: out ?? `${folder}/${version.csr}` };
     const text = [
-      `CA key created in ${folder}, waiting for its certificate`,
+      `CA ${keys.length > 1 ? "keys" : "key"} created in ${folder}, waiting for its certificate`,
       `  Subject:     ${data.subject}`,
-      keyLine,
+      ...keyLines,
       `  Request:     ${data.csr}`,
       `  Then:        qpki ca accept FILE --ca-dir ${folder}`,
     ].join("\n");
     return { data, text };
   }
+  const made = certificates.map((one, i) => ({
+    profile: version.profiles[i],
+    serial: one.serial,
+    not_before: formatInstant(one.notBefore),
+    not_after: formatInstant(one.notAfter),
+    key_algorithms: keyAlgorithms(one),
+    path: `${folder}/${version.certificates![i]}`,
+  }));
   const data = {
     ...common,
     subject: formatName(certificate.subject),
@@ -194,13 +206,13 @@ function report(result: InitResult, folder: string, out: string | undefined): Co
     not_before: formatInstant(certificate.notBefore),
     not_after: formatInstant(certificate.notAfter),
     certificate: `${folder}/ca.crt`,
+    certificates: made,
   };
   const text = [
     `CA created in ${folder}`,
     `  Subject:     ${data.subject}`,
-    keyLine,
-    `  Serial:      ${data.serial}`,
-    `  Valid until: ${data.not_after}`,
+    ...keyLines,
+    ...made.flatMap((one) => [`  Serial:      ${one.serial}`, `  Valid until: ${one.not_after}`]),
     `  Certificate: ${data.certificate}`,
   ].join("\n");
   return { data, text };

@@ -1,7 +1,9 @@
-import { checkCsr, takeNames, withNameFlags } from "../../../ca/csr_policy.ts";
+import { attestOptions, checkNotRevoked } from "../../../ca/attest.ts";
+import { checkCsr } from "../../../ca/csr_keys.ts";
+import { takeNames, withNameFlags } from "../../../ca/csr_names.ts";
 import { formatInstant } from "../../../ca/deps.ts";
 import { issueCertificate } from "../../../ca/issue.ts";
-import { caSigner } from "../../../ca/signer.ts";
+import { issuerName, openIssuers } from "../../../ca/issuers.ts";
 import { encodePem } from "../../../bytes.ts";
 import { OperationError } from "../../../errors.ts";
 import { existsError, pathExists, readFileBytes, writeFileDurably } from "../../../files.ts";
@@ -14,6 +16,7 @@ import { readCsr } from "../../../x509/csr.ts";
 import { formatName } from "../../../x509/name.ts";
 import type { Command, Context, Flag, Input } from "../../command.ts";
 import { CA_DIR, CA_PASSPHRASE, FORCE, OUT, PROFILE, required, VAR_FLAGS } from "../../flags.ts";
+import { ATTEST_CERT, attestCertificates } from "../../attest_input.ts";
 import { DAYS, givenValidity, givenVariables, VALIDITY } from "../../profile_input.ts";
 
 const FLAGS: readonly Flag[] = [
@@ -27,6 +30,7 @@ const FLAGS: readonly Flag[] = [
   { name: "ip", value: "ADDRESS", repeat: true, description: "IP address; wins over the request's" },
   DAYS,
   VALIDITY,
+  ATTEST_CERT,
   CA_PASSPHRASE,
   FORCE,
 ];
@@ -35,9 +39,11 @@ const FLAGS: readonly Flag[] = [
 const command: Command = {
   summary: "Issue a certificate for a request",
   details:
-    "The request's signature and key are checked. Its names are taken only where the profile has a place for them " +
-    "and the operator gave none; everything else in it is ignored, and named in a warning. Without --out the " +
-    "certificate is printed.",
+    "The request's signatures and keys are checked against the profile: a Catalyst profile takes a request with an " +
+    "alternative key, a composite one a composite key, and a key that cannot sign (ML-KEM) needs a statement of " +
+    "possession (RFC 9883) by the holder of a certificate of this CA. The request's names are taken only where the " +
+    "profile has a place for them and the operator gave none; everything else in it is ignored, and named in a " +
+    "warning. Without --out the certificate is printed.",
   flags: FLAGS,
   examples: [
     "qpki cert issue --ca-dir ./ca --profile ec/tls-server --csr server.csr --out server.crt",
@@ -54,14 +60,23 @@ const command: Command = {
     const given = withNameFlags(profile, await givenVariables(input, ctx), flags);
     const names = takeNames(profile, csr, given);
     const compiled = compileProfile(profile, names.given, givenValidity(input, FLAGS));
-    await checkCsr(csr, compiled);
-    if (names.ignored.length > 0) ctx.warn(`Not taken from the request: ${names.ignored.join(", ")}`);
-    await using ca = await caSigner(
-      store,
-      ctx,
-      ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key"),
+    const keys = await checkCsr(
+      csr,
+      compiled,
+      await attestOptions(store, await attestCertificates(input, ctx), ctx.now()),
     );
-    const certificate = await issueCertificate(ca, { profile: compiled, spki: csr.spki }, ctx);
+    const { attestation } = keys;
+    if (attestation) await checkNotRevoked(store, attestation.certificate);
+    for (const warning of keys.warnings) ctx.warn(warning);
+    if (names.ignored.length > 0) ctx.warn(`Not taken from the request: ${names.ignored.join(", ")}`);
+    const passphrase = ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key");
+    await using issuers = await openIssuers(store, [compiled], { deps: ctx, passphrase });
+    const ca = issuers.for(compiled);
+    const certificate = await issueCertificate(ca, {
+      profile: compiled,
+      spki: keys.spki,
+      alternativeSpki: keys.alternativeSpki,
+    }, ctx);
     const pem = encodePem("CERTIFICATE", certificate.der);
     const stored = `${input.text(CA_DIR.name)}/${issuedFiles(certificate.serial)[0]}`;
     if (out !== undefined) {
@@ -75,11 +90,13 @@ const command: Command = {
       subject: formatName(certificate.subject),
       issuer: formatName(certificate.issuer),
       profile: profile.name,
+      signed_with: ca.identity.name,
       not_before: formatInstant(certificate.notBefore),
       not_after: formatInstant(certificate.notAfter),
       fingerprint: await fingerprint(certificate),
       path: stored,
       ...(out === undefined ? { pem } : { out: input.text(OUT.name)! }),
+      ...(attestation ? { attestation: attestation.statement } : {}),
       ignored: names.ignored,
     };
     if (out === undefined) return { data, text: pem };
@@ -88,6 +105,8 @@ const command: Command = {
       `  Serial:      ${data.serial}`,
       `  Subject:     ${data.subject}`,
       `  Valid until: ${data.not_after}`,
+      ...(issuerName(ca) === undefined ? [] : [`  Signed with: ${data.signed_with}`]),
+      ...(attestation ? [`  Attestation: ${attestation.statement}`] : []),
       `  Recorded in: ${stored}`,
     ].join("\n");
     return { data, text };

@@ -1,7 +1,7 @@
 import { generateCrl } from "../../../ca/crl.ts";
 import { formatInstant } from "../../../ca/deps.ts";
 import { readReason, revokeCertificate } from "../../../ca/revoke.ts";
-import { caSigner } from "../../../ca/signer.ts";
+import { openAll } from "../../../ca/issuers.ts";
 import { OperationError, QpkiError } from "../../../errors.ts";
 import { CaStore } from "../../../store/ca.ts";
 import { joinPath } from "../../../store/layout.ts";
@@ -38,8 +38,11 @@ const command: Command = {
     const days = givenDays(input, "crl-days");
     const store = await CaStore.open(joinPath(ctx.cwd, folder));
     // the key first: a wrong passphrase must not leave half of the work done
-    await using ca = input.on("gen-crl")
-      ? await caSigner(store, ctx, ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key"))
+    await using cas = input.on("gen-crl")
+      ? await openAll(store, {
+        deps: ctx,
+        passphrase: ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key"),
+      })
       : undefined;
     const revocation = await revokeCertificate(store, { serial: input.argument("serial")!, reason }, ctx);
     const { entry } = revocation;
@@ -50,14 +53,17 @@ const command: Command = {
       reason: revocation.reason ?? "unspecified",
     };
     const line = `Certificate ${data.serial} revoked (${data.reason})`;
-    if (!ca) return { data, text: line };
-    const { crl } = await generateCrl(ca, { days }, ctx).catch((cause) => {
-      throw cause instanceof QpkiError ? afterRevocation(entry.serial, folder, cause) : cause;
-    });
-    const path = `${folder}/crl/ca.crl`;
+    if (!cas) return { data, text: line };
+    const crls = [];
+    for (const ca of cas.open) {
+      const { crl, path } = await generateCrl(ca, { days }, ctx).catch((cause) => {
+        throw cause instanceof QpkiError ? afterRevocation(entry.serial, folder, cause) : cause;
+      });
+      crls.push({ path: `${folder}/${path}`, number: crl.number, next_update: formatInstant(crl.nextUpdate!) });
+    }
     return {
-      data: { ...data, crl: { path, number: crl.number, next_update: formatInstant(crl.nextUpdate!) } },
-      text: `${line}\nCRL ${crl.number} written to ${path}`,
+      data: { ...data, crl: crls[0], crls },
+      text: [line, ...crls.map(({ number, path }) => `CRL ${number} written to ${path}`)].join("\n"),
     };
   },
 };

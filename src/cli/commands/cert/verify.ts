@@ -11,18 +11,22 @@ import { type VerdictReason, verifyCertificate, type VerifyOptions } from "../..
 import type { Command, Context } from "../../command.ts";
 import { parseInstant } from "../../crl_input.ts";
 import { FILE_ARGUMENT, required } from "../../flags.ts";
-import { readTrust, TRUST } from "../../trust_input.ts";
+import { signaturesText } from "../../signature_text.ts";
+import { ALTERNATIVE, alternativePolicy, readTrust, TRUST } from "../../trust_input.ts";
 
 /** `qpki cert verify FILE`. */
 const command: Command = {
   summary: "Verify a certificate up to a trusted one",
   details:
     "Prints VALID, or INVALID with every reason (exit 1). The file may hold intermediates after the certificate. " +
-    "With --crl the certificate must be covered by a current CRL; a CA's folder given to --ca brings its own.",
+    "With --crl the certificate must be covered by a current CRL; a CA's folder given to --ca brings its own. " +
+    "Composite signatures are good when both parts are, and below a Catalyst CA both signatures must be; what was " +
+    "checked is printed.",
   args: [{ ...FILE_ARGUMENT, description: "certificate, PEM or DER, with or without its chain" }],
   flags: [
     required(TRUST),
     { name: "crl", value: "FILE", repeat: true, description: "CRL that must cover the certificate", complete: "file" },
+    ALTERNATIVE,
     { name: "at", value: "TIME", description: "verify as of this time, for example 2026-01-02T10:30:00Z" },
   ],
   examples: [
@@ -45,6 +49,7 @@ const command: Command = {
       intermediates: [...others, ...trust.intermediates],
       crls: [...given, ...own],
       at: time,
+      alternative: alternativePolicy(input),
     };
     const verdict = await verifyCertificate(leaf, options);
     const missing = verdict.valid && given.length > 0 ? await uncovered(leaf, options, ctx) : [];
@@ -59,8 +64,12 @@ const command: Command = {
       chain: verdict.chain.map((one) => formatName(one.subject)),
       signatures: verdict.signatures,
       reasons,
+      warnings: verdict.warnings,
     };
-    if (valid) return { data, text: "VALID" };
+    for (const { message, certificate } of verdict.warnings) {
+      ctx.warn(certificate === undefined ? message : `"${certificate}": ${message}`);
+    }
+    if (valid) return { data, text: ["VALID", ...signaturesText(verdict.signatures)].join("\n") };
     const lines = reasons.map(({ certificate, message }) =>
       `  ${certificate === undefined ? "" : `${certificate}: `}${message}`
     );

@@ -56,10 +56,13 @@ const command: Command = {
 export default command;
 
 async function certificateJson(
-  { certificate, entry, key, status, revocation }: CertificateState,
+  { certificate, entry, keys, status, revocation }: CertificateState,
   store: CredentialStore,
 ) {
-  const storage = key?.storage ?? entry.storage[0];
+  const files = (keys.length > 0 ? keys.map(({ storage }) => storage) : entry.storage)
+    .flatMap((storage) => storage.type === "software" ? [storage.path] : []);
+  const present = await Promise.all(files.map((path) => pathExists(store.path(path))));
+  const [key] = keys;
   return {
     serial: certificate.serial,
     status,
@@ -74,14 +77,19 @@ async function certificateJson(
     fingerprint: await fingerprint(certificate),
     key_algorithm: key?.algorithm ?? null,
     spki_sha256: key?.spki_sha256 ?? null,
+    keys,
     storage: entry.storage,
-    key_file_present: storage?.type === "software" ? await pathExists(store.path(storage.path)) : null,
+    ...(entry.attested_by === undefined ? {} : { attested_by: entry.attested_by }),
+    key_file_present: files.length > 0 ? present.every((there) => there) : null,
   };
 }
 
 function certificateLines(state: CertificateState, json: Awaited<ReturnType<typeof certificateJson>>): string[] {
-  const storage = state.key?.storage ?? state.entry.storage[0];
+  const { entry, keys } = state;
   const missing = json.key_file_present === false ? " (MISSING)" : "";
+  const places = keys.length > 0
+    ? keys.map(({ algorithm, storage }) => `${algorithm || "unknown algorithm"}, ${storageText(storage)}`)
+    : entry.storage.map((storage) => `unknown algorithm, ${storageText(storage)}`);
   return [
     "",
     `Certificate 0x${json.serial}`,
@@ -92,8 +100,9 @@ function certificateLines(state: CertificateState, json: Awaited<ReturnType<type
     `  Valid:       ${json.not_before} to ${json.not_after}`,
     `  Signed with: ${json.algorithm}`,
     `  SHA-256:     ${json.fingerprint}`,
-    `  Key:         ${json.key_algorithm ?? "unknown algorithm"}, ${
-      storage ? storageText(storage) : "place unknown"
-    }${missing}`,
+    ...(json.attested_by === undefined ? [] : [`  Attested by: ${json.attested_by}`]),
+    ...(places.length > 0 ? places : ["unknown algorithm, place unknown"]).map((place) =>
+      `  Key:         ${place}${missing}`
+    ),
   ];
 }

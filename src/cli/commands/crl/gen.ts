@@ -1,6 +1,7 @@
-import { generateCrl } from "../../../ca/crl.ts";
+import { certificatesFor, generateCrl, type GeneratedCrl } from "../../../ca/crl.ts";
 import { formatInstant } from "../../../ca/deps.ts";
-import { caSigner, type OpenCa } from "../../../ca/signer.ts";
+import { openAll } from "../../../ca/issuers.ts";
+import type { OpenCa } from "../../../ca/signer.ts";
 import { UsageError } from "../../../errors.ts";
 import { CaStore } from "../../../store/ca.ts";
 import { joinPath } from "../../../store/layout.ts";
@@ -11,55 +12,59 @@ import { CA_DIR, CA_PASSPHRASE } from "../../flags.ts";
 /** `qpki crl gen`. */
 const command: Command = {
   summary: "Make a certificate revocation list",
-  details: "Writes crl/ca.crl (PEM) and crl/ca.crl.der in the CA's folder, with the next CRL number.",
+  details:
+    "Writes crl/ca.crl (PEM) and crl/ca.crl.der in the CA's folder, with the next CRL number. A CA with several " +
+    "certificates has a CRL for each, crl/ca.ALGORITHM.crl, and all of them list all that is revoked; --algo makes " +
+    "only some.",
   flags: [
     CA_DIR,
     { name: "days", value: "N", default: "7", description: "days until nextUpdate" },
     { name: "next-update", value: "TIME", description: "nextUpdate itself, for example 2026-01-09T10:00:00Z" },
     CA_PASSPHRASE,
-    { name: "algo", value: "FAMILY", description: "only the CRL of this algorithm or family, in a CA with several" },
-    { name: "all", description: "the CRLs of all algorithms, in a CA with several" },
+    {
+      name: "algo",
+      value: "FAMILY",
+      description: "only the CRLs of this algorithm, family (ec, rsa, ml-dsa, slh-dsa, composite) or mode (catalyst)",
+    },
+    { name: "all", description: "the CRLs of all algorithms; this is the default" },
   ],
-  examples: ["qpki crl gen --ca-dir ./ca", "qpki crl gen --ca-dir ./ca --days 30"],
+  examples: [
+    "qpki crl gen --ca-dir ./ca",
+    "qpki crl gen --ca-dir ./ca --days 30",
+    "qpki crl gen --ca-dir ./ca --algo ec",
+  ],
   async run(input, ctx) {
     const folder = input.text(CA_DIR.name)!;
     const stated = input.text("next-update");
     const end = stated === undefined
       ? { days: givenDays(input, "days") }
       : { nextUpdate: parseInstant(stated, "next-update") };
+    const algo = input.text("algo");
+    if (algo !== undefined && input.on("all")) throw new UsageError("Cannot use --algo together with --all");
     const store = await CaStore.open(joinPath(ctx.cwd, folder));
-    await using ca = await caSigner(
-      store,
-      ctx,
-      ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key"),
-    );
-    checkAlgorithm(ca, input.text("algo"));
-    const { crl } = await generateCrl(ca, end, ctx);
-    const data = {
-      path: `${folder}/crl/ca.crl`,
-      der_path: `${folder}/crl/ca.crl.der`,
-      number: crl.number,
-      this_update: formatInstant(crl.thisUpdate),
-      next_update: formatInstant(crl.nextUpdate!),
-      revoked: crl.revoked.length,
-    };
-    const text = [
-      `CRL written to ${data.path}`,
-      `  Number:      ${data.number}`,
-      `  Revoked:     ${data.revoked}`,
-      `  Next update: ${data.next_update}`,
-    ].join("\n");
-    return { data, text };
+    const passphrase = ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key");
+    await using cas = await openAll(store, { deps: ctx, passphrase, only: (all) => certificatesFor(all, algo) });
+    const made = [];
+    for (const ca of cas.open) made.push(crlData(folder, ca, await generateCrl(ca, end, ctx)));
+    const text = made.flatMap((one) => [
+      `CRL written to ${one.path}`,
+      `  Number:      ${one.number}`,
+      `  Revoked:     ${one.revoked}`,
+      `  Next update: ${one.next_update}`,
+    ]).join("\n");
+    return { data: { ...made[0]!, crls: made }, text };
   },
 };
 export default command;
 
-function checkAlgorithm(ca: OpenCa, wanted: string | undefined): void {
-  if (wanted === undefined) return;
-  const { family, name } = ca.key.algorithm;
-  const own = [family, name, family === "ecdsa" ? "ec" : family];
-  if (own.includes(wanted.toLowerCase())) return;
-  throw new UsageError(`Cannot make a CRL for --algo ${wanted}: the CA signs with ${name}`, {
-    code: "usage.algorithm",
-  });
+function crlData(folder: string, ca: OpenCa, { crl, path }: GeneratedCrl) {
+  return {
+    path: `${folder}/${path}`,
+    der_path: `${folder}/${path}.der`,
+    algorithm: ca.identity.name,
+    number: crl.number,
+    this_update: formatInstant(crl.thisUpdate),
+    next_update: formatInstant(crl.nextUpdate!),
+    revoked: crl.revoked.length,
+  };
 }

@@ -2,7 +2,10 @@ import { formatInstant } from "../../../ca/deps.ts";
 import { readFileBytes } from "../../../files.ts";
 import { CaStore } from "../../../store/ca.ts";
 import { joinPath } from "../../../store/layout.ts";
+import { describeAlgorithm } from "../../../keys/scheme.ts";
+import { alternativeParts } from "../../../x509/alternative.ts";
 import { readCrl } from "../../../x509/crl.ts";
+import type { Crl } from "../../../x509/types.ts";
 import type { Command } from "../../command.ts";
 import { CA_DIR } from "../../flags.ts";
 import { table } from "../../table.ts";
@@ -21,6 +24,7 @@ const command: Command = {
       const crl = readCrl(await readFileBytes(path), path);
       crls.push({
         path: `${folder}/crl/${path.slice(path.lastIndexOf("/") + 1)}`,
+        algorithm: algorithmsOf(crl),
         number: crl.number ?? "",
         this_update: formatInstant(crl.thisUpdate),
         next_update: crl.nextUpdate ? formatInstant(crl.nextUpdate) : "",
@@ -30,6 +34,7 @@ const command: Command = {
     }
     const rows = crls.map((one) => [
       one.path,
+      one.algorithm,
       one.number,
       one.this_update,
       one.next_update + (one.expired ? " (expired)" : ""),
@@ -37,8 +42,14 @@ const command: Command = {
     ]);
     const text = rows.length === 0
       ? "No CRL; make one with: qpki crl gen"
-      : table(["PATH", "NUMBER", "THIS UPDATE", "NEXT UPDATE", "REVOKED"], rows);
+      : table(["PATH", "ALGORITHM", "NUMBER", "THIS UPDATE", "NEXT UPDATE", "REVOKED"], rows);
     return { data: { crls }, text };
   },
 };
 export default command;
+
+/** What a CRL is signed with: two for a Catalyst one. */
+function algorithmsOf(crl: Crl): string {
+  const { algorithm } = alternativeParts(crl);
+  return [crl.signatureAlgorithm, ...(algorithm ? [algorithm] : [])].map(describeAlgorithm).join(" + ");
+}

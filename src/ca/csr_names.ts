@@ -1,61 +1,14 @@
-import type { KeyRow } from "../alg/find.ts";
 import { OID_AT_COMMON_NAME, OID_CE_SUBJECT_ALT_NAME, oidName } from "../asn1/oid.ts";
 import { shorten } from "../bytes.ts";
-import { InputError, QpkiError } from "../errors.ts";
-import { describeSpki, type SpkiInfo } from "../keys/spki.ts";
+import { InputError } from "../errors.ts";
 import { onlyVariable } from "../profile/templates.ts";
 import type { Profile, Template, Variable } from "../profile/types.ts";
 import { subjectAltNames } from "../x509/certificate.ts";
-import { verifyCsr } from "../x509/csr.ts";
 import { decodeName } from "../x509/name.ts";
 import type { Csr } from "../x509/types.ts";
 
 /** Values for the variables of a profile, before they are checked. */
 export type Given = Record<string, unknown>;
-
-/** Smallest RSA modulus, in bits, and public exponent that are certified (NIST SP 800-57, CA/B BR 6.1.6). */
-const MIN_RSA_BITS = 2048;
-const MIN_RSA_EXPONENT = 65537n;
-/** FIPS 186-5 section 5.4. */
-const RSA_EXPONENT_LIMIT = 1n << 256n;
-
-/**
- * Checks a request before its key is certified: the signature (proof of possession) and the key against the profile, which
- * sets the family and the least strength.
- * @throws {InputError} `csr.bad_signature`, `csr.weak_key`, `csr.key_unsupported`, `csr.key_mismatch`.
- */
-export async function checkCsr(csr: Csr, profile: { name: string; rows: readonly KeyRow[] }): Promise<KeyRow> {
-  const info = readKey(csr);
-  checkRsa(info);
-  if (!info.row) {
-    throw new InputError(`Cannot issue for the request: its key is ${info.description}, which is not supported`, {
-      code: "csr.key_unsupported",
-      hint: `Profile "${profile.name}" is for ${profile.rows.map((row) => row.label).join(" and ")}`,
-    });
-  }
-  const wanted = profile.rows[0];
-  if (!wanted || profile.rows.length > 1) {
-    throw new InputError(`Cannot issue for the request: profile "${profile.name}" is for ${profile.rows.length} keys`, {
-      code: "csr.key_mismatch",
-    });
-  }
-  const fits = info.row.family === wanted.family && info.row.strength >= wanted.strength;
-  if (info.row.name !== wanted.name && !fits) {
-    throw new InputError(
-      `Cannot issue for the request: its key is ${info.row.label}, and profile "${profile.name}" is for ${wanted.label}` +
-        (info.row.family === wanted.family ? " or stronger" : ""),
-      { code: "csr.key_mismatch", hint: "Choose a profile for this kind of key: qpki profile list" },
-    );
-  }
-  const verdict = await verifyCsr(csr);
-  if (!verdict.valid) {
-    throw new InputError(
-      `Cannot issue for the request: its signature does not verify${verdict.reason ? ` (${verdict.reason})` : ""}`,
-      { code: "csr.bad_signature", hint: "The request was changed after it was signed, or signed with another key" },
-    );
-  }
-  return info.row;
-}
 
 /**
  * Adds to `given` what the request says for variables that the operator left open. Names enter only where the profile has a
@@ -173,32 +126,4 @@ function variableOf(profile: Profile, templates: readonly Template[]): Variable 
 
 function isList({ type }: Variable): boolean {
   return type === "list" || type === "ip_list" || type === "dns_names";
-}
-
-function readKey(csr: Csr): SpkiInfo {
-  try {
-    return describeSpki(csr.spki);
-  } catch (cause) {
-    if (!(cause instanceof QpkiError)) throw cause;
-    throw new InputError(`Cannot issue for the request: ${cause.message.replace(/^Cannot [^:]*: /, "")}`, {
-      code: "csr.weak_key",
-      cause,
-    });
-  }
-}
-
-function checkRsa({ rsa }: SpkiInfo): void {
-  if (!rsa) return;
-  const { modulusBits, exponent } = rsa;
-  const shown = exponent.toString().length > 20 ? `0x${exponent.toString(16).slice(0, 16)}…` : exponent.toString();
-  const reason = modulusBits < MIN_RSA_BITS
-    ? `its RSA key has ${modulusBits} bits, less than ${MIN_RSA_BITS}`
-    : exponent % 2n === 0n || exponent < MIN_RSA_EXPONENT || exponent >= RSA_EXPONENT_LIMIT
-    ? `its RSA public exponent is ${shown}, which is not an odd number from ${MIN_RSA_EXPONENT}`
-    : undefined;
-  if (reason === undefined) return;
-  throw new InputError(`Cannot issue for the request: ${reason}`, {
-    code: "csr.weak_key",
-    hint: "Have a new key made: RSA from 2048 bits with exponent 65537, or an elliptic curve",
-  });
 }

@@ -1,14 +1,16 @@
-import type { KeyRow } from "../alg/find.ts";
-import { checkInterrupted, type Deps } from "../ca/deps.ts";
+import type { KeyRow, SchemeRow } from "../alg/find.ts";
 import { fileError, pathExists, syncFolder } from "../files.ts";
 import type { Key, KeyProvider, KeyRef } from "../keys/types.ts";
 import { parentFolder } from "../store/layout.ts";
+import { checkInterrupted, type Deps } from "./deps.ts";
 
 /** One key to make. */
 export interface KeyWish {
   readonly provider: KeyProvider;
   readonly row: KeyRow;
   readonly ref: KeyRef;
+  /** What it must be able to sign with; the row's default without one. */
+  readonly scheme?: SchemeRow;
   /** Replaces a key file that exists; without meaning for a token. */
   readonly overwrite?: boolean;
 }
@@ -24,15 +26,14 @@ export interface NewKey {
 
 /**
  * Makes a key and puts on `undo` how to unmake it: in a token it is destroyed, or when that fails named with the command
- * that deletes it; a file goes. A file that is replaced stays until `publish`.
+ * that deletes it; a file goes. A file that is replaced stays until `publish`. With several keys `prepareKey` goes first,
+ * for all of them.
  * @throws what `prepare` and `generate` of the provider throw; {InterruptedError}.
  */
 export async function makeKey(wish: KeyWish, deps: Deps, undo: AsyncDisposableStack): Promise<NewKey> {
   const { provider, row, ref } = wish;
-  if (ref.type === "software" && wish.overwrite && await pathExists(ref.path)) {
-    return await makeReplacement(wish, ref.path, deps, undo);
-  }
-  await provider.prepare(row, ref);
+  if (ref.type === "software" && await isReplacement(wish)) return await makeReplacement(wish, ref.path, deps, undo);
+  await prepareKey(wish);
   checkInterrupted(deps);
   deps.progress(`Generating a ${row.label} key`);
   const key = await provider.generate(row, ref);
@@ -40,10 +41,21 @@ export async function makeKey(wish: KeyWish, deps: Deps, undo: AsyncDisposableSt
   return { key, ref: key.ref, publish: () => Promise.resolve() };
 }
 
+/** Throws what making the key would, and makes nothing. */
+export async function prepareKey(wish: KeyWish): Promise<void> {
+  if (await isReplacement(wish)) return;
+  await wish.provider.prepare(wish.row, wish.ref, wish.scheme);
+}
+
+async function isReplacement({ ref, overwrite = false }: KeyWish): Promise<boolean> {
+  return ref.type === "software" && overwrite && await pathExists(ref.path);
+}
+
 async function makeReplacement(wish: KeyWish, path: string, deps: Deps, undo: AsyncDisposableStack): Promise<NewKey> {
   const { provider, row } = wish;
   const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
   undo.defer(() => Deno.remove(temporary).catch(() => {}));
+  checkInterrupted(deps);
   deps.progress(`Generating a ${row.label} key`);
   const key = await provider.generate(row, { type: "software", path: temporary });
   return {

@@ -1,0 +1,36 @@
+import { equalBytes } from "../bytes.ts";
+import { InputError } from "../errors.ts";
+import type { CaStore } from "../store/ca.ts";
+import type { CsrVerifyOptions } from "../x509/csr.ts";
+import type { Certificate } from "../x509/types.ts";
+import { formatInstant } from "./deps.ts";
+
+/**
+ * How a CA judges statements of possession (RFC 9883 section 4): the attesting certificate comes from this CA or one above
+ * it and is valid now. `given` are certificates for requests that include none.
+ */
+export async function attestOptions(
+  store: CaStore,
+  given: readonly Certificate[],
+  at: Date,
+): Promise<CsrVerifyOptions> {
+  const anchors = await store.knownCertificates();
+  return { attestCertificates: given, attestTrust: { anchors, intermediates: anchors, at } };
+}
+
+/**
+ * Throws when the CA's own index says that an attesting certificate is revoked: a CRL may not say so yet.
+ * @throws {InputError} `csr.possession`.
+ */
+export async function checkNotRevoked(store: CaStore, certificate: Certificate): Promise<void> {
+  const own = await store.certificates();
+  if (!own.some(({ subject }) => equalBytes(subject, certificate.issuer))) return;
+  const entry = (await store.entries()).find(({ serial }) => serial === certificate.serial);
+  if (!entry?.revocation) return;
+  throw new InputError(
+    `Cannot issue for the request: the attesting certificate ${certificate.serial} was revoked on ${
+      formatInstant(entry.revocation.date)
+    }`,
+    { code: "csr.possession", object: certificate.serial },
+  );
+}
