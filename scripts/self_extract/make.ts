@@ -1,4 +1,4 @@
-import { type Manifest, PACKED_DATE_TEXT, type PackedFile, RUN_FLAGS } from "./manifest.ts";
+import { type Manifest, PACKED_TIME, type PackedFile, RUN_FLAGS } from "./manifest.ts";
 import { filesBelow } from "../support/tree.ts";
 
 /** What goes into a self-extracting file. */
@@ -75,17 +75,13 @@ interface StubParts {
 /** The shell text. Offsets in it depend on its own length, so it is filled in until the length stands. */
 async function makeStub({ content, manifest, script, pack, denoSize }: StubParts): Promise<Uint8Array> {
   const template = await Deno.readTextFile(new URL("./stub.sh", import.meta.url));
-  // in the order in which `ls` lists them
-  const files = [...manifest.files].sort((a, b) => a.path < b.path ? -1 : 1);
   const fixed: Record<string, string> = {
     VERSION: content.version,
     TARGET: content.target,
     ID: `${content.version}-${(await sha256(pack)).slice(0, 16)}`,
-    NAMES: files.map(({ path }) => path).join(" "),
-    WANT: files.map((file) => `${permissions(file)} $_q_own ${file.size} ${PACKED_DATE_TEXT} ${file.path}`).join(" "),
-    WANT_BRIEF: files.map((file) =>
-      `${permissions(file)} ${file.size} ${PACKED_DATE_TEXT.replaceAll(" ", "")} ${file.path}\n`
-    ).join(""),
+    STAT: content.target.includes("apple") ? "-f '%Lp %N %z %m'" : "-c '%a %n %s %Y'",
+    NAMES: manifest.files.map(({ path }) => path).join(" "),
+    WANT: manifest.files.map(({ path, size, mode }) => `${mode.toString(8)} ${path} ${size} ${PACKED_TIME}`).join("\n"),
     FLAGS: RUN_FLAGS.join(" "),
     UNPACK_SIZE: String(script.length),
     DENO_SIZE: String(denoSize),
@@ -106,11 +102,6 @@ async function makeStub({ content, manifest, script, pack, denoSize }: StubParts
     }));
   }
   return stub;
-}
-
-/** As `ls` shows them. */
-function permissions({ mode }: PackedFile): string {
-  return mode === 0o700 ? "-rwx------" : "-rw-------";
 }
 
 async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {

@@ -20,13 +20,10 @@ export interface Manifest {
 }
 
 /**
- * Modification time that every unpacked file gets. A file that was written to later shows another one. It lies far back
- * so that `ls` prints the year, in one form on every system.
+ * Modification time that every unpacked file gets, in seconds since 1970: noon of the first day of 2020, UTC. A file that
+ * was written to later shows another one.
  */
-export const PACKED_DATE: Date = new Date("2020-01-01T12:00:00Z");
-
-/** How `ls -l` shows {@link PACKED_DATE} in the C locale and UTC, with single spaces. */
-export const PACKED_DATE_TEXT = "Jan 1 2020";
+export const PACKED_TIME = 1577880000;
 
 /** Options of `deno run` for the program: all rights, no configuration from where it is started, never the network. */
 export const RUN_FLAGS: readonly string[] = [

@@ -11,20 +11,17 @@ case $_q_cache in /*) ;; *) _q_cache=${HOME:+$HOME/.cache} ;; esac
 case $_q_cache in /*) ;; *) _q_cache= ;; esac
 _q_dir=$_q_cache/qpki/$_q_id
 
-# What `ls` tells of the folder above, the folder itself, `files`, and every file in it: nine words each.
-list() {
-  cd "$1" && PATH=$_q_tools && LC_ALL=C TZ=UTC0 exec ls -lnd . .. files @NAMES@ 2>&1
-}
-
-# Whether the folder is as it was unpacked: ours, owner-only, every file with its size and the date it was given.
+# Whether the folder is as it was unpacked: ours, owner-only, every file with the permissions, the size and the time it was
+# given. One call of `stat` tells it all.
 intact() {
   [ -O "$_q_dir" ] && [ -O "$_q_dir/.." ] && [ -O "$_q_dir/files" ] || return 1
-  set -- $(list "$_q_dir")
-  [ $# -gt 27 ] || return 1
-  case $1,${10},${19} in drwx------*,drwx------*,drwx------*) ;; *) return 1 ;; esac
-  shift 27
-  _q_own="1 $3 $4"
-  [ "$*" = "@WANT@" ] || similar "$@"
+  case $(cd "$_q_dir" && PATH=$_q_tools exec stat @STAT@ .. . files @NAMES@ 2>/dev/null) in
+    "700 .. "*"
+700 . "*"
+700 files "*"
+@WANT@") ;;
+    *) return 1 ;;
+  esac
 }
 
 # Deno shall read no settings in the caller's home, look for no update, and put no "node" on PATH. The program undoes
@@ -37,23 +34,9 @@ start() {
   exec "$_q_dir/files/deno" run @FLAGS@ "$_q_dir/files/app/main.js" "$@"
 }
 
-similar() { false; }
 if [ -n "$_q_cache" ] && [ -z "${QPKI_VERIFY:-}" ] && intact; then start "$@"; fi
 
 # The shell reads on only when that did not hold.
-
-# The same for a system whose `ls` marks permissions in its own way (a dot, an at sign), word by word.
-similar() {
-  _q_got=
-  while [ $# -ge 9 ]; do
-    case $1 in ???????????) _q_mode=${1%?} ;; *) _q_mode=$1 ;; esac
-    _q_got="$_q_got$_q_mode $5 $6$7$8 $9
-"
-    shift 9
-  done
-  [ "$_q_got" = "@WANT_BRIEF@" ]
-}
-if [ -n "$_q_cache" ] && [ -z "${QPKI_VERIFY:-}" ] && intact; then start "$@"; fi
 
 fail() {
   printf 'error: Cannot unpack qpki: %s\n' "$1" >&2

@@ -3,7 +3,7 @@
  * `unpack.js FILE OFFSET NEW FINAL`. Writes the packed files below `NEW/files`, checks every content against its
  * SHA-256, then moves NEW to FINAL (unless that is empty). Statuses: 0 done, 65 the file is damaged, 1 anything else.
  */
-import { type Manifest, PACKED_DATE, RUN_FLAGS } from "./manifest.ts";
+import { type Manifest, PACKED_TIME, RUN_FLAGS } from "./manifest.ts";
 import { warmCache } from "./warm.ts";
 
 const DAMAGED = 65;
@@ -14,14 +14,18 @@ const STALE_MS = 3_600_000;
 async function unpack(file: string, offset: number, folder: string): Promise<Manifest> {
   using source = await Deno.open(file);
   const manifest = await readManifest(source, offset);
-  for (const path of manifest.folders) await Deno.mkdir(`${folder}/${path}`, { recursive: true, mode: 0o700 });
+  for (const path of ["", ...manifest.folders]) {
+    await Deno.mkdir(`${folder}/${path}`, { recursive: true, mode: 0o700 });
+    // some file systems hand a set-group-ID bit down
+    await Deno.chmod(`${folder}/${path}`, 0o700);
+  }
   for (const { path, size, sha256, mode } of manifest.files) {
     const target = `${folder}/${path}`;
     const content = path === manifest.executable ? await Deno.readFile(target) : await readExactly(source, size);
     if (await sha256Hex(content) !== sha256) throw new DamagedError(path);
     if (path !== manifest.executable) await Deno.writeFile(target, content, { createNew: true, mode });
     await Deno.chmod(target, mode);
-    await Deno.utime(target, PACKED_DATE, PACKED_DATE);
+    await Deno.utime(target, PACKED_TIME, PACKED_TIME);
   }
   return manifest;
 }
@@ -69,12 +73,12 @@ async function isComplete(folder: string, manifest: Manifest): Promise<boolean> 
   try {
     for (const path of ["", ...manifest.folders]) {
       const { mode, isDirectory } = await Deno.lstat(`${folder}/${path}`);
-      if (!isDirectory || ((mode ?? 0) & 0o777) !== 0o700) return false;
+      if (!isDirectory || ((mode ?? 0) & 0o7777) !== 0o700) return false;
     }
     for (const { path, sha256, mode } of manifest.files) {
       const info = await Deno.lstat(`${folder}/${path}`);
-      if (!info.isFile || ((info.mode ?? 0) & 0o777) !== mode) return false;
-      if (info.mtime?.getTime() !== PACKED_DATE.getTime()) return false;
+      if (!info.isFile || ((info.mode ?? 0) & 0o7777) !== mode) return false;
+      if (info.mtime?.getTime() !== PACKED_TIME * 1000) return false;
       if (await sha256Hex(await Deno.readFile(`${folder}/${path}`)) !== sha256) return false;
     }
     return true;
@@ -96,8 +100,10 @@ try {
   const manifest = await unpack(file, Number(offset), folder);
   await Deno.remove(`${folder}/unpack.js`);
   if (final !== "") {
+    const base = final.replace(/\/[^/]*$/, "");
+    await Deno.chmod(base, 0o700);
     if (await moveInto(folder, final, manifest)) await warmCache(final, RUN_FLAGS).catch(() => {});
-    await removeStale(final.replace(/\/[^/]*$/, "")).catch(() => {});
+    await removeStale(base).catch(() => {});
   }
 } catch (error) {
   if (error instanceof DamagedError || error instanceof SyntaxError) Deno.exit(DAMAGED);
