@@ -1,4 +1,4 @@
-import { findSchemeRow, type KeyRow, partsOf } from "../../src/alg/find.ts";
+import { findSchemeRow, type KeyRow, partsOf, type SchemeRow } from "../../src/alg/find.ts";
 import { run, runJson, type RunResult } from "./cli.ts";
 import { kryopticLibrary, type Need, nssLibrary, opencryptokiLibrary } from "./require.ts";
 import { softhsmToken } from "./softhsm.ts";
@@ -161,28 +161,50 @@ export interface Capabilities {
   missingFor(row: KeyRow): string | undefined;
 }
 
+interface ListedMechanism {
+  name: string;
+  min_key_size: number | null;
+  max_key_size: number | null;
+}
+
 /** Asks a token, through `qpki hsm mechanisms`, what it can do. */
 export async function capabilitiesOf(token: LabToken): Promise<Capabilities> {
   const data = await runJson(["hsm", "mechanisms", "--hsm-config", token.hsmYaml()], { env: { ...token.env } }) as {
-    tokens: { mechanisms: { name: string }[] }[];
+    tokens: { mechanisms: ListedMechanism[] }[];
   };
-  const names = new Set(data.tokens.flatMap(({ mechanisms }) => mechanisms.map(({ name }) => name)));
+  const listed = new Map(data.tokens.flatMap(({ mechanisms }) => mechanisms.map((one) => [one.name, one])));
   return {
     missingFor(row) {
-      const missing = mechanismsOf(row).find((name) => !names.has(name));
-      return missing === undefined ? undefined : `${token.name} has no ${missing}`;
+      for (const { name, keyBytes } of mechanismsOf(row)) {
+        const { min_key_size: min, max_key_size: max } = listed.get(name) ?? {};
+        if (!listed.has(name)) return `${token.name} has no ${name}`;
+        if (keyBytes && min && max && (keyBytes < min || keyBytes > max)) {
+          return `${token.name} does ${name} with public keys of ${min} to ${max} bytes only`;
+        }
+      }
     },
   };
 }
 
-/** Mechanisms that making a key of a row, or the keys of both its parts, and using them by its default scheme takes. */
-function mechanismsOf(row: KeyRow): string[] {
+/**
+ * Mechanisms that making a key of a row, or the keys of both its parts, and using them by its default scheme takes. Of
+ * post-quantum keys, the size that their mechanisms count by (PKCS#11 3.2: bytes of the public key).
+ */
+function mechanismsOf(row: KeyRow): { name: string; keyBytes?: number }[] {
   const parts = partsOf(row);
-  const rows = parts ? [parts.pqc, parts.classical] : [row];
   const [scheme] = row.schemes.map(findSchemeRow);
-  const schemes = scheme?.composite ? [scheme.composite.pqc, scheme.composite.classical].map(findSchemeRow) : [scheme];
-  return [
-    ...rows.flatMap(({ pkcs11, name }) => pkcs11 ? [pkcs11.generate, pkcs11.encapsulate] : [`key type for ${name}`]),
-    ...schemes.map((one) => one?.mechanism),
-  ].filter((name) => typeof name === "string");
+  if (parts) {
+    const { pqc, classical } = scheme!.composite!;
+    return [...use(parts.pqc, findSchemeRow(pqc)), ...use(parts.classical, findSchemeRow(classical))];
+  }
+  return use(row, scheme);
+}
+
+function use(
+  { name, family, pkcs11, publicKeyBytes }: KeyRow,
+  scheme?: SchemeRow,
+): { name: string; keyBytes?: number }[] {
+  const names = pkcs11 ? [pkcs11.generate, pkcs11.encapsulate, scheme?.mechanism] : [`key type for ${name}`];
+  const size = /^(ml|slh)-/.test(family) ? { keyBytes: publicKeyBytes } : {};
+  return names.filter((one) => typeof one === "string").map((one) => ({ name: one, ...size }));
 }
