@@ -23,29 +23,14 @@ const OLD_SPELLINGS: ReadonlySet<string> = new Set([
   "CKM_PBE_SHA1_CAST5_CBC",
 ]);
 
-const names: ReadonlyMap<string, ReadonlyMap<number, string>> = invert();
-const values: ReadonlyMap<string, number> = new Map(
-  Object.values(CONSTANTS).flatMap((table) => Object.entries<number>(table)),
-);
-
-function invert(): Map<string, Map<number, string>> {
-  const kinds = new Map<string, Map<number, string>>();
-  for (const [kind, table] of Object.entries(CONSTANTS)) {
-    const byValue = new Map<number, string>();
-    for (const [name, value] of Object.entries<number>(table)) {
-      if (!OLD_SPELLINGS.has(name) && !byValue.has(value)) byValue.set(value, name);
-    }
-    kinds.set(kind, byValue);
-  }
-  return kinds;
-}
-
 /**
  * The standard's name of a number, for example `CKM_AES_GCM` for `("CKM", 0x1087)`; undefined for one that PKCS#11 3.2
  * does not define. Not for CKF: see {@link flagNames}.
  */
 export function constantName(kind: Exclude<ConstantKind, "CKF">, value: number): string | undefined {
-  return names.get(kind)?.get(value);
+  // searched when asked for: indexes over all constants would cost every command that has to do with a token
+  const table: Readonly<Record<string, number>> = CONSTANTS[kind];
+  return Object.keys(table).find((name) => table[name] === value && !OLD_SPELLINGS.has(name));
 }
 
 /** Name and number for people: `CKR_PIN_INCORRECT (0xa0)`, or `CKR 0x80000001` where the standard has no name. */
@@ -56,12 +41,15 @@ export function describeConstant(kind: Exclude<ConstantKind, "CKF">, value: numb
 
 /** The number of a constant by its full name, or undefined. */
 export function constantValue(name: string): number | undefined {
-  return values.get(name);
+  const kind = name.slice(0, name.indexOf("_"));
+  if (!Object.hasOwn(CONSTANTS, kind)) return undefined;
+  const table: Readonly<Record<string, number>> = CONSTANTS[kind as ConstantKind];
+  return Object.hasOwn(table, name) ? table[name] : undefined;
 }
 
 /** The number of a constant that must exist. @throws {RangeError} for a name PKCS#11 3.2 lacks: a mistake in our tables. */
 export function mustConstant(name: string): number {
-  const value = values.get(name);
+  const value = constantValue(name);
   if (value === undefined) throw new RangeError(`PKCS#11 3.2 defines no constant "${name}"`);
   return value;
 }
