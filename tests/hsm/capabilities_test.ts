@@ -5,26 +5,11 @@ import { TokenError } from "../../src/errors.ts";
 import { CKF, CKM } from "../../src/pkcs11/constants.ts";
 import { listMechanisms } from "../../src/pkcs11/mechanisms.ts";
 import { pkcs11Provider } from "../../src/pkcs11/provider.ts";
-import { dumpedDrivers, readCapabilities } from "../support/capabilities.ts";
+import { dumpedDrivers, readCapabilities, SERVED } from "../support/capabilities.ts";
 import { FakeHsm, type FakeMechanism } from "../support/fake_hsm.ts";
 import { refTo } from "./support.ts";
 
 /** What a key can be made of in a token is known from its list of mechanisms, before anything is made. */
-
-const EC = ["ecdsa-p256", "ecdsa-p384", "ecdsa-p521"];
-const BRAINPOOL = ["brainpool-p256r1", "brainpool-p384r1"];
-const RSA = ["rsa-2048", "rsa-3072", "rsa-4096"];
-const ML_DSA = ["ml-dsa-44", "ml-dsa-65", "ml-dsa-87"];
-const ML_KEM = ["ml-kem-512", "ml-kem-768", "ml-kem-1024"];
-const SLH_DSA = keyRows().filter(({ family }) => family === "slh-dsa").map(({ name }) => name);
-
-/** The rows that each token serves, which tests/lab proves on the tokens themselves. */
-const SERVED: Readonly<Record<string, readonly string[]>> = {
-  softhsm2: [...EC, ...BRAINPOOL, "ed25519", "ed448", ...RSA],
-  nss: [...EC, "ed25519", ...RSA, ...ML_DSA, "ml-kem-768", "ml-kem-1024"],
-  kryoptic: [...EC, "ed25519", "ed448", ...RSA, ...ML_DSA, ...SLH_DSA, ...ML_KEM],
-  opencryptoki: [...EC, ...BRAINPOOL, "ed25519", "ed448", ...RSA, ...ML_DSA, ...ML_KEM],
-};
 
 async function why(mechanisms: readonly FakeMechanism[], driver: string, row: KeyRow): Promise<TokenError | undefined> {
   const hsm = new FakeHsm({ mechanisms });

@@ -32,7 +32,7 @@ export function genpkey(row: KeyRow): string {
 }
 
 /** Options of `openssl pkeyutl` that make it use one of our schemes. */
-function signatureOptions(scheme: SchemeRow): string {
+export function signatureOptions(scheme: SchemeRow): string {
   if (scheme.hash === null) return "-rawin";
   const hash = `-rawin -digest ${scheme.hash.replace("-", "").toLowerCase()}`;
   return scheme.saltBytes === undefined

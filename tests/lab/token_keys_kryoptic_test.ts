@@ -1,0 +1,3 @@
+import { registerTokenKeys } from "./token_keys.ts";
+
+registerTokenKeys({ token: "kryoptic", driver: "kryoptic" });
