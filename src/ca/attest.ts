@@ -1,21 +1,35 @@
 import { equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import type { CaStore } from "../store/ca.ts";
-import type { CsrVerifyOptions } from "../x509/csr.ts";
-import type { Certificate } from "../x509/types.ts";
+import { type CsrVerifyOptions, possessionStatement } from "../x509/csr.ts";
+import type { Certificate, Csr } from "../x509/types.ts";
 import { formatInstant } from "./deps.ts";
 
 /**
- * How a CA judges statements of possession (RFC 9883 section 4): the attesting certificate comes from this CA or one above
- * it and is valid now. `given` are certificates for requests that include none.
+ * How a CA judges the statement of possession in a request (RFC 9883 section 4): the attesting certificate comes from this CA
+ * or one above it and is valid now. It is the one in the request, one of `given`, or one that this CA issued.
  */
 export async function attestOptions(
   store: CaStore,
-  given: readonly Certificate[],
-  at: Date,
+  csr: Csr,
+  { given, at }: { given: readonly Certificate[]; at: Date },
 ): Promise<CsrVerifyOptions> {
   const anchors = await store.knownCertificates();
-  return { attestCertificates: given, attestTrust: { anchors, intermediates: anchors, at } };
+  return {
+    attestCertificates: [...given, ...await namedCertificates(store, csr)],
+    attestTrust: { anchors, intermediates: anchors, at },
+  };
+}
+
+async function namedCertificates(store: CaStore, csr: Csr): Promise<Certificate[]> {
+  try {
+    const statement = possessionStatement(csr);
+    return statement ? [(await store.issued(statement.serial)).certificate] : [];
+  } catch (error) {
+    // another CA issued it, or the statement is malformed, which the verification tells
+    if (error instanceof InputError) return [];
+    throw error;
+  }
 }
 
 /**

@@ -1,4 +1,4 @@
-import { lookUpKeyRow } from "../alg/find.ts";
+import { type KeyRow, lookUpKeyRow } from "../alg/find.ts";
 import { InputError, OperationError, UsageError } from "../errors.ts";
 import { CRL_FOLDER } from "../store/layout.ts";
 import type { CaVersion } from "../store/meta.ts";
@@ -76,20 +76,20 @@ export async function generateCrl(ca: OpenCa, options: CrlOptions, deps: Deps): 
 
 /**
  * Which certificates of a CA a word means: all without one, else those of a key family (`ml-dsa`, `ec`), of an algorithm, of
- * a mode (`catalyst`), or the one with this name.
+ * a mode (`catalyst`), or the one with this name. A Catalyst one counts for its alternative key where no other does.
  * @throws {UsageError} `usage.algorithm`.
  */
 export function certificatesFor(all: readonly CaCertificate[], word?: string): readonly CaCertificate[] {
   if (word === undefined) return all;
-  const wanted = word.toLowerCase();
-  const named = lookUpKeyRow(wanted)?.name ?? wanted;
-  const found = all.filter(({ name, mode, row, alternativeRow }) => {
-    const rows = [row, alternativeRow].filter((one) => one !== undefined);
-    const words = [name, mode, ...rows.flatMap((one) => [one.name, one.family])];
-    // the word of profiles for this family
-    return words.includes(named) || (wanted === "ec" && words.includes("ecdsa"));
-  });
-  if (found.length > 0) return found;
+  const lower = word.toLowerCase();
+  const wanted = lower === "ec" ? "ecdsa" : lookUpKeyRow(lower)?.name ?? lower;
+  const isRow = (row: KeyRow | undefined) => row !== undefined && (row.name === wanted || row.family === wanted);
+  const found = [
+    all.filter(({ name, mode }) => name === wanted || (mode !== "simple" && mode === wanted)),
+    all.filter(({ mode, row }) => mode !== "catalyst" && isRow(row)),
+    all.filter(({ row, alternativeRow }) => isRow(row) || isRow(alternativeRow)),
+  ].find((some) => some.length > 0);
+  if (found) return found;
   throw new UsageError(`Cannot make a CRL for --algo ${word}: no certificate of the CA has it`, {
     code: "usage.algorithm",
     hint: `The CA signs with: ${all.map(({ name }) => name).join(", ")}`,

@@ -148,6 +148,7 @@ function certificateFacts(certificate: Certificate): CertificateFacts {
   };
 }
 
-function algorithmLabel(algorithm: Uint8Array): string {
+/** Label of a signature algorithm; in words where there is no row. @param algorithm AlgorithmIdentifier, DER. */
+export function algorithmLabel(algorithm: Uint8Array): string {
   return decodeScheme(algorithm)?.label ?? describeAlgorithm(algorithm);
 }

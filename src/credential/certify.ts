@@ -70,7 +70,7 @@ async function attest(
   const { warnings } = await checkCsr(
     csr,
     profile,
-    await attestOptions(issuers.store, [certificate], wholeSecond(deps)),
+    await attestOptions(issuers.store, csr, { given: [certificate], at: wholeSecond(deps) }),
   );
   for (const warning of warnings) deps.warn(warning);
   return certificate;

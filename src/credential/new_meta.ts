@@ -1,11 +1,12 @@
 import { relative } from "node:path";
 import { formatInstant } from "../ca/deps.ts";
+import { algorithmLabel } from "../ca/info.ts";
 import { subjectFields } from "../ca/new_meta.ts";
 import { fileError } from "../files.ts";
-import { decodeScheme, describeAlgorithm } from "../keys/scheme.ts";
 import type { CompiledProfile } from "../profile/types.ts";
 import { credentialCertificateFile } from "../store/credential.ts";
 import { type CredentialCertificate, type CredentialMeta, META_SCHEMA } from "../store/meta.ts";
+import { alternativeParts } from "../x509/alternative.ts";
 import { fingerprint } from "../x509/certificate.ts";
 import type { Certificate } from "../x509/types.ts";
 import type { UncertifiedPart } from "./certify.ts";
@@ -63,11 +64,13 @@ export async function newMeta(parts: readonly EnrolledPart[], facts: CredentialF
 
 async function certificateEntry(part: EnrolledPart, version: string): Promise<CredentialCertificate> {
   const { certificate, profile, attestedBy } = part;
+  const { algorithm: alternative } = alternativeParts(certificate);
   return {
     serial: `0x${certificate.serial}`,
     role: roleOf(profile),
     profile: profile.name,
-    algorithm: decodeScheme(certificate.signatureAlgorithm)?.label ?? describeAlgorithm(certificate.signatureAlgorithm),
+    algorithm: algorithmLabel(certificate.signatureAlgorithm),
+    ...(alternative ? { alternative_algorithm: algorithmLabel(alternative) } : {}),
     fingerprint: await fingerprint(certificate),
     path: credentialCertificateFile(version, part.name),
     storage: part.entries.map(({ storage }) => storage),

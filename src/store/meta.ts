@@ -72,6 +72,8 @@ export interface CredentialCertificate {
   profile: string;
   /** Label of the scheme the certificate is signed with. */
   algorithm: string;
+  /** That of the alternative signature of a Catalyst CA. */
+  alternative_algorithm?: string;
   /** SHA-256 of the certificate, upper-case hex. */
   fingerprint: string;
   /** Of its keys, the classical one first. */

@@ -92,9 +92,13 @@ function checkKeyEntry(value: unknown, file: string, where: string): KeyEntry {
   return { ...value, id, algorithm, storage: checkStorage(storage, file, `${where}.storage`) } as KeyEntry;
 }
 
+/** Fields that each kind of storage cannot be without. */
+const STORAGE_FIELDS: Readonly<Record<string, readonly string[]>> = { software: ["path"], pkcs11: ["config"] };
+
 function checkStorage(value: unknown, file: string, where: string): KeyStorage {
   if (!isObject(value)) throw invalidMeta(file, `"${where}" must be an object`);
-  const needed = { software: ["path"], pkcs11: ["config"] }[String(value["type"])];
+  const type = String(value["type"]);
+  const needed = Object.hasOwn(STORAGE_FIELDS, type) ? STORAGE_FIELDS[type] : undefined;
   if (!needed) throw invalidMeta(file, `"${where}.type" must be software or pkcs11`);
   for (const name of [...needed, "label", "key_id"]) {
     const field = value[name];

@@ -34,6 +34,15 @@ function certificateRows(facts: Partial<CertificateFacts>): Row[] {
   ];
 }
 
+/** What the CA signs with; a Catalyst certificate means two schemes. */
+function schemesText({ schemes, ca_certificates: certificates }: CaFacts): string | undefined {
+  const texts = schemes.map((scheme, i) => {
+    const { mode, key_algorithms: [, second] = [] } = certificates[i] ?? {};
+    return mode === "catalyst" && second ? `${scheme} and ${second}` : scheme;
+  });
+  return texts.join(", ") || undefined;
+}
+
 function factsText(facts: CaFacts, store: CaStore): string {
   const { id, version } = store.version(facts.active === "" ? facts.versions[0]!.id : undefined);
   const { certificates: counts } = facts;
@@ -45,7 +54,7 @@ function factsText(facts: CaFacts, store: CaStore): string {
     ["Version", `${id} (${facts.status})`],
     ["Profiles", facts.profiles.join(", ") || undefined],
     ["Algorithm", facts.algorithms.join(", ") || undefined],
-    ["Signs with", facts.schemes.join(", ") || undefined],
+    ["Signs with", schemesText(facts)],
     ...version.keys.map((key): [string, string] => ["Key", describeStorage(key)]),
     [
       "Issued",

@@ -60,11 +60,8 @@ const command: Command = {
     const given = withNameFlags(profile, await givenVariables(input, ctx), flags);
     const names = takeNames(profile, csr, given);
     const compiled = compileProfile(profile, names.given, givenValidity(input, FLAGS));
-    const keys = await checkCsr(
-      csr,
-      compiled,
-      await attestOptions(store, await attestCertificates(input, ctx), ctx.now()),
-    );
+    const attest = { given: await attestCertificates(input, ctx), at: ctx.now() };
+    const keys = await checkCsr(csr, compiled, await attestOptions(store, csr, attest));
     const { attestation } = keys;
     if (attestation) await checkNotRevoked(store, attestation.certificate);
     for (const warning of keys.warnings) ctx.warn(warning);

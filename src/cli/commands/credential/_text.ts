@@ -1,7 +1,7 @@
 import type { Argument, Context, Flag, Input } from "../../command.ts";
 import { CA_DIR } from "../../flags.ts";
 import { joinPath } from "../../../store/layout.ts";
-import type { KeyStorage } from "../../../store/meta.ts";
+import type { CredentialCertificate, KeyStorage } from "../../../store/meta.ts";
 import { formatInstant } from "../../../ca/deps.ts";
 import { type CertificateState, RevocationLookup } from "../../../credential/status.ts";
 
@@ -35,4 +35,11 @@ export function storageText(storage: KeyStorage): string {
 export function statusText({ status, revocation }: CertificateState): string {
   if (!revocation) return status;
   return `${status} since ${formatInstant(revocation.date)} (${revocation.reason ?? "unspecified"})`;
+}
+
+/** What a certificate is signed with: two schemes below a Catalyst CA. */
+export function signedWith(
+  { algorithm, alternative_algorithm: alternative }: Pick<CredentialCertificate, "algorithm" | "alternative_algorithm">,
+): string {
+  return alternative === undefined ? algorithm : `${algorithm} and ${alternative}`;
 }

@@ -11,7 +11,7 @@ import type { Command, CommandResult, Flag } from "../../command.ts";
 import { CA_DIR, CA_PASSPHRASE, CRED_DIR, HSM_FLAGS, PASSPHRASE, PROFILES, required, VAR_FLAGS } from "../../flags.ts";
 import { CLASSICAL_IN, keyPlaces, PQC_IN } from "../../key_places.ts";
 import { compiledProfiles, DAYS, VALIDITY } from "../../profile_input.ts";
-import { storageText } from "./_text.ts";
+import { signedWith, storageText } from "./_text.ts";
 
 const FLAGS: readonly Flag[] = [
   CA_DIR,
@@ -72,7 +72,7 @@ function report({ folder, meta, certificates }: EnrollResult, credDir: string): 
   const version = meta.versions[meta.active]!;
   const groups = keyGroups(version.keys);
   const issued = certificates.map((certificate, i) => {
-    const { fingerprint, path: file, algorithm, attested_by } = version.certificates[i]!;
+    const { fingerprint, path: file, attested_by, ...entry } = version.certificates[i]!;
     const [key, ...more] = groups[i]!;
     return {
       serial: certificate.serial,
@@ -81,7 +81,7 @@ function report({ folder, meta, certificates }: EnrollResult, credDir: string): 
       profile: version.profiles[i]!,
       algorithm: key.algorithm,
       algorithms: keyAlgorithms(certificate),
-      signed_with: algorithm,
+      signed_with: signedWith(entry),
       not_before: formatInstant(certificate.notBefore),
       not_after: formatInstant(certificate.notAfter),
       fingerprint,

@@ -7,7 +7,7 @@ import { fingerprint } from "../../../x509/certificate.ts";
 import { formatName } from "../../../x509/name.ts";
 import type { Command } from "../../command.ts";
 import { CRED_DIR } from "../../flags.ts";
-import { ID_ARGUMENT, revocationLookup, REVOKING_CA, statusText, storageText } from "./_text.ts";
+import { ID_ARGUMENT, revocationLookup, REVOKING_CA, signedWith, statusText, storageText } from "./_text.ts";
 
 /** `qpki credential info ID`. */
 const command: Command = {
@@ -74,6 +74,7 @@ async function certificateJson(
     not_before: formatInstant(certificate.notBefore),
     not_after: formatInstant(certificate.notAfter),
     algorithm: entry.algorithm,
+    ...(entry.alternative_algorithm === undefined ? {} : { alternative_algorithm: entry.alternative_algorithm }),
     fingerprint: await fingerprint(certificate),
     key_algorithm: key?.algorithm ?? null,
     spki_sha256: key?.spki_sha256 ?? null,
@@ -98,7 +99,7 @@ function certificateLines(state: CertificateState, json: Awaited<ReturnType<type
     `  Subject:     ${json.subject}`,
     `  Issuer:      ${json.issuer}`,
     `  Valid:       ${json.not_before} to ${json.not_after}`,
-    `  Signed with: ${json.algorithm}`,
+    `  Signed with: ${signedWith(entry)}`,
     `  SHA-256:     ${json.fingerprint}`,
     ...(json.attested_by === undefined ? [] : [`  Attested by: ${json.attested_by}`]),
     ...(places.length > 0 ? places : ["unknown algorithm, place unknown"]).map((place) =>
