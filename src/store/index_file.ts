@@ -1,7 +1,16 @@
+import { shorten } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { fileError, pathExists, readFileText, writeFileDurably } from "../files.ts";
 import type { RevocationReason } from "../x509/types.ts";
-import { fitsIndex, formatIndexLine, type IndexEntry, type IndexRow, parseIndex, revokedLine } from "./index_txt.ts";
+import {
+  fitsIndex,
+  formatIndexLine,
+  type IndexEntry,
+  type IndexRow,
+  parseIndex,
+  parseReason,
+  revokedLine,
+} from "./index_txt.ts";
 import { INDEX_FILE, joinPath, REVOCATIONS_FILE } from "./layout.ts";
 import { isObject } from "./migrations.ts";
 
@@ -102,7 +111,18 @@ async function readExactReasons(folder: string): Promise<Map<string, RevocationR
   if (!isObject(reasons)) {
     throw new InputError(`Cannot read "${path}": "reasons" is missing`, { code: "index.damaged", file: path });
   }
-  return new Map(Object.entries(reasons) as [string, RevocationReason][]);
+  const exact = new Map<string, RevocationReason>();
+  for (const [serial, text] of Object.entries(reasons)) {
+    const reason = typeof text === "string" ? parseReason(text) : undefined;
+    if (!reason) {
+      throw new InputError(`Cannot read "${path}": the reason of ${shorten(serial, 50)} is none of RFC 5280`, {
+        code: "index.damaged",
+        file: path,
+      });
+    }
+    exact.set(serial, reason);
+  }
+  return exact;
 }
 
 async function storeExactReason(folder: string, serial: string, reason: RevocationReason): Promise<void> {
