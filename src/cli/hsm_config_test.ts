@@ -19,6 +19,8 @@ Deno.test("the documented forms are read", () => {
     "pin_file: pin",
     "logout_after_use: true",
     "driver: luna",
+    `init_string: "configDir='sql:/x'"`,
+    "user_type: crypto-user",
     "sessions: 4",
   );
   assert.deepEqual(parseHsmConfig(full, "/etc/qpki/hsm.yaml"), {
@@ -28,6 +30,8 @@ Deno.test("the documented forms are read", () => {
     pin: { type: "file", path: "/etc/qpki/pin" },
     logoutAfterUse: true,
     driver: "luna",
+    initString: "configDir='sql:/x'",
+    userType: "crypto-user",
     sessions: 4,
   });
   const serial = parseHsmConfig(yaml("lib: libx.so", 'token_serial: "0123"', "pin_command: [pass, show, hsm]"), "x");
@@ -56,6 +60,8 @@ Deno.test("every mistake names its line and column", () => {
     [yaml(`lib: ${LIB}`, "slot: first"), /slot must be a whole number/, "5:9"],
     [yaml(`lib: ${LIB}`, "slot: -1"), /slot must be a whole number/, "5:9"],
     [yaml(`lib: ${LIB}`, "slot: 0", "sessions: 0"), /sessions must be a whole number from 1/, "6:13"],
+    [yaml(`lib: ${LIB}`, "slot: 0", "user_type: 1"), /user_type must be text/, "6:14"],
+    [yaml(`lib: ${LIB}`, "slot: 0", "init_string:"), /init_string must be text, and not empty/, "6:"],
     [yaml(`lib: ${LIB}`, "slot: 0", "logout_after_use: yes please"), /must be true or false/, "6:21"],
     [yaml(`lib: ${LIB}`, "slot: 0", 'pin_env: "9876"'), /must be the name of an environment variable/, "6:12"],
     [yaml(`lib: ${LIB}`, "slot: 0", "pin_env: 9876"), /pin_env must be text/, "6:12"],

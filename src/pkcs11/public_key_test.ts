@@ -1,12 +1,16 @@
 import assert from "node:assert/strict";
+import { withStandard } from "../../drivers/mod.ts";
+import opencryptoki from "../../drivers/opencryptoki.ts";
 import { standard } from "../../drivers/standard.ts";
-import { findKeyRow } from "../alg/find.ts";
+import { quantumProtect } from "../../drivers/utimaco.ts";
+import { findKeyRow, keyRows } from "../alg/find.ts";
 import { bitString, octetString, oid, printableString } from "../asn1/der.ts";
 import { type Bytes, concatBytes, decodeHex } from "../bytes.ts";
 import { encodeSpki } from "../keys/spki.ts";
 import { Attributes } from "./attributes.ts";
 import { CKK } from "./constants.ts";
-import { LP64 } from "./layout.ts";
+import { dialectsOf } from "./dialect.ts";
+import { LP64, ulongBytes } from "./layout.ts";
 import { readPublicKey } from "./public_key.ts";
 
 // generator points of the curves: P-256 (SP 800-186 section 3.2.1.3), secp256k1 (SEC 2), the base point of edwards25519
@@ -87,4 +91,53 @@ Deno.test("nonsense from the token makes no key", async () => {
     assert.equal(facts.spki, undefined);
     assert.match(facts.description, /not readable/);
   }
+});
+
+const ROWS = keyRows().filter(({ family }) => ["ml-dsa", "slh-dsa", "ml-kem"].includes(family));
+
+Deno.test("a post-quantum key is read from CKA_VALUE; the parameter set tells those of one length apart", async () => {
+  for (const row of ROWS) {
+    const [dialect] = dialectsOf(standard, row);
+    const value = new Uint8Array(row.publicKeyBytes).fill(5);
+    const set = ulongBytes(LP64, dialect!.parameterSet!);
+    const facts = await readPublicKey(standard, dialect!.keyType, [half({ CKA_VALUE: value, CKA_PARAMETER_SET: set })]);
+    assert.equal(facts.row?.name, row.name);
+    assert.deepEqual(facts.spki, encodeSpki(row, value));
+    const bare = await readPublicKey(standard, dialect!.keyType, [half({ CKA_VALUE: value })]);
+    assert.equal(bare.row?.name, row.family === "slh-dsa" ? undefined : row.name);
+    const wrongSet = ulongBytes(LP64, dialect!.parameterSet! + 1);
+    const wrong = await readPublicKey(standard, dialect!.keyType, [
+      half({ CKA_VALUE: value, CKA_PARAMETER_SET: wrongSet }),
+    ]);
+    assert.notEqual(wrong.row?.name, row.name);
+    for (const bad of [value.slice(1), new Uint8Array(row.publicKeyBytes + 1), new Uint8Array(0)]) {
+      const facts = await readPublicKey(standard, dialect!.keyType, [half({ CKA_VALUE: bad, CKA_PARAMETER_SET: set })]);
+      assert.equal(facts.spki, undefined);
+      assert.match(facts.description, /not readable/);
+    }
+  }
+});
+
+Deno.test("a whole SubjectPublicKeyInfo in CKA_VALUE is read as one", async () => {
+  const spki = encodeSpki(findKeyRow("ecdsa-p256"), P256);
+  const facts = await readPublicKey(standard, CKK.CKK_EC, [half({ CKA_EC_PARAMS: P256_OID, CKA_VALUE: spki })]);
+  assert.deepEqual(facts.spki, spki);
+});
+
+Deno.test("a vendor's attributes give the key: in parts, under another type, on the private half", async () => {
+  const row = findKeyRow("ml-dsa-44");
+  const value = new Uint8Array(row.publicKeyBytes).map((_, i) => i);
+  const parts = { "0x800d0002": value.slice(0, 32), "0x800d0008": value.slice(32) };
+  const ibm = withStandard(opencryptoki);
+  const set = { "0x80010010": ulongBytes(LP64, 1) };
+  assert.deepEqual((await readPublicKey(ibm, 0x80010025, [half({ ...parts, ...set })])).spki, encodeSpki(row, value));
+  assert.equal((await readPublicKey(ibm, 0x80010025, [half({ "0x800d0002": value.slice(0, 32) })])).spki, undefined);
+  const utimaco = withStandard(quantumProtect);
+  for (const type of [0xc0a50001, 0x80000000]) {
+    const facts = await readPublicKey(utimaco, type, [half({ "0x80d00001": value })]);
+    assert.deepEqual(facts.spki, encodeSpki(row, value));
+  }
+  // both kinds of key are shown under this number: the length tells
+  const kem = await readPublicKey(utimaco, 0x80000000, [half({ "0x80d00001": new Uint8Array(1184).fill(1) })]);
+  assert.equal(kem.row?.name, "ml-kem-768");
 });
