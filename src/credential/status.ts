@@ -73,16 +73,15 @@ export async function credentialState(
 ): Promise<CredentialState> {
   const { id, version } = store.version(at.versionId);
   const found = await store.certificates(id);
+  // nothing is no valid credential
+  if (found.length === 0) throw damaged(store, `version ${id} has no certificate`);
   const groups = keyGroups(version.keys);
   const certificates: CertificateState[] = [];
   for (const [i, certificate] of found.entries()) {
     const index = version.certificates.findIndex((entry) => sameSerial(entry.serial, certificate.serial));
     const entry = version.certificates[index];
     if (!entry) {
-      throw new InputError(
-        `Cannot use the credential "${store.meta.id}": its metadata does not know certificate 0x${certificate.serial}`,
-        { code: "credential.damaged", object: store.meta.id },
-      );
+      throw damaged(store, `its metadata does not know certificate 0x${certificate.serial}`);
     }
     const keys = groups[groups.length === found.length ? index : i] ?? [];
     const known = await at.lookup.entry(store, certificate.serial);
@@ -101,6 +100,13 @@ export async function credentialState(
     revocationChecked: certificates.every((one) => one.revocationChecked),
     certificates,
   };
+}
+
+function damaged({ meta }: CredentialStore, reason: string): InputError {
+  return new InputError(`Cannot use the credential "${meta.id}": ${reason}`, {
+    code: "credential.damaged",
+    object: meta.id,
+  });
 }
 
 function certificateStatus(certificate: Certificate, known: IndexEntry | undefined, now: Date): CredentialStatus {
