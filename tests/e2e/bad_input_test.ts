@@ -101,6 +101,69 @@ const CASES: Case[] = [
     hides: ["876543"],
   },
   {
+    name: "token ambiguous: lists the candidates",
+    needs: ["softhsm"],
+    args: (world) => {
+      world.token!.addToken("Twins");
+      world.token!.addToken("Twins");
+      return [
+        ...["key", "list", "--hsm-config"],
+        HSM(world, [`lib: ${world.token!.lib}`, "token: Twins", "pin_env: HSM_PIN"]),
+      ];
+    },
+    exit: 3,
+    says: [/2 tokens have label "Twins"/, /token_serial/, /serial "[0-9a-f]+"[\s\S]*serial "[0-9a-f]+"/],
+  },
+  {
+    name: "no token selector in YAML",
+    args: (world) => ["key", "list", "--hsm-config", HSM(world, ["lib: /x.so", "pin_env: HSM_PIN"])],
+    exit: 4,
+    says: [/no token selector/, /token, token_serial, slot/],
+  },
+  {
+    name: "no hsm.yaml there",
+    args: (world) => ["key", "list", "--hsm-config", world.tmp.join("nowhere.yaml")],
+    exit: 4,
+    says: [/nowhere\.yaml/, /no such file/],
+  },
+  {
+    name: "no source of the PIN and no terminal",
+    needs: ["softhsm"],
+    args: (world) => ["key", "list", "--hsm-config", HSM(world, tokenLines(world).slice(0, 2))],
+    exit: 3,
+    says: [/there is no PIN, and no terminal to ask on/, /pin_env, pin_file, pin_command or pin_credential/],
+  },
+  {
+    name: "a PIN file that others can read",
+    needs: ["softhsm"],
+    args: (world) => {
+      world.tmp.write("pin", "864213579\n");
+      Deno.chmodSync(world.tmp.join("pin"), 0o644);
+      return ["key", "list", "--hsm-config", HSM(world, [...tokenLines(world).slice(0, 2), "pin_file: ./pin"])];
+    },
+    exit: 3,
+    says: [/0644/, /chmod 600/],
+    hides: ["864213579"],
+  },
+  {
+    name: "a command for the PIN that fails",
+    needs: ["softhsm"],
+    args: (world) => [
+      ...["key", "list", "--hsm-config"],
+      HSM(world, [...tokenLines(world).slice(0, 2), 'pin_command: [sh, -c, "echo 864213579; exit 3"]']),
+    ],
+    exit: 3,
+    says: [/pin_command/, /status 3/],
+    hides: ["864213579"],
+  },
+  {
+    name: "the PIN itself in place of its variable's name",
+    args: (world) => ["key", "list", "--hsm-config", HSM(world, ["lib: /x.so", "token: A", 'pin_env: "864213579"'])],
+    exit: 4,
+    says: [/hsm\.yaml:5/, /pin_env must be the name of an environment variable/],
+    hides: ["864213579"],
+  },
+  {
     name: "PIN missing",
     needs: ["softhsm"],
     env: { HSM_PIN: "" },
@@ -214,6 +277,47 @@ const CASES: Case[] = [
     says: [/cut\.pem/],
   },
   {
+    name: "a corrupt DER request",
+    args: async (world) => {
+      const bytes = await derCsr(world);
+      return issue(world, world.tmp.write("cut.csr", bytes.slice(0, bytes.length / 2)));
+    },
+    needs: ["openssl"],
+    exit: 4,
+    says: [/cut\.csr/],
+  },
+  {
+    name: "a key file that is no key",
+    args: (
+      world,
+    ) => ["csr", "gen", "--key", world.tmp.write("no.key", "-----BEGIN PRIVATE KEY-----\nAAAA\n"), "--cn", "x"],
+    exit: 4,
+    says: [/no\.key/],
+  },
+  {
+    name: "an encrypted key without its passphrase, and no terminal",
+    args: (world) => ["crl", "gen", "-d", world.tmp.join("locked")],
+    exit: 4,
+    says: [/encrypted/, /env:NAME/],
+  },
+  {
+    name: "a certificate until after its issuer's end",
+    needs: ["openssl"],
+    args: async (world) => [...issue(world, await rsaCsr(world, 2048)), "--validity", "50y"],
+    exit: 4,
+    says: [/until 20\d\d-[\s\S]*issuer's own ends 20\d\d-/],
+  },
+  {
+    name: "a profile with a mistake: line, column, suggestion",
+    args: (world) => {
+      const text =
+        "name: mine\ndescription: d\nalgorithm: ecdsa-p256\nvalidity: 1y\nsubject: {cn: x}\nextentions: {}\n";
+      return ["ca", "init", "--profile", world.tmp.write("mine.yaml", text), "-d", world.tmp.join("x")];
+    },
+    exit: 4,
+    says: [/mine\.yaml:6:1/, /extentions/, /extensions/],
+  },
+  {
     name: "an expired parent",
     args: (world) => [
       ...["ca", "init", "--profile", "ec/issuing-ca", "--var", "cn=Late", "-d", world.tmp.join("late")],
@@ -285,6 +389,10 @@ const CASES: Case[] = [
     says: [/99/, /hint/],
   },
 ];
+
+async function derCsr(world: World): Promise<Uint8Array> {
+  return (await run("openssl", ["req", "-in", await rsaCsr(world, 2048), "-outform", "DER"])).stdoutBytes;
+}
 
 function issue(world: World, csr: string): string[] {
   return [
@@ -387,21 +495,57 @@ Deno.test("bad input: exit status and message of every kind", async (t) => {
   }
 });
 
-testWith("bad input: a read-only folder", { needs: [] }, async () => {
+/** Takes the right to write from a folder: as root by mounting it so, because root may write everywhere. */
+async function withReadOnly(tmp: TempFolder, work: (folder: string) => Promise<void>): Promise<void> {
+  const folder = tmp.join("ro");
+  if (Deno.uid() !== 0) {
+    await run("chmod", ["-R", "a-w", folder]);
+    return await work(folder);
+  }
+  for (const options of ["bind", "remount,bind,ro"]) {
+    const mounted = await run("mount", ["-o", options, folder, folder]);
+    assert.equal(mounted.code, 0, mounted.stderr);
+  }
+  try {
+    await work(folder);
+  } finally {
+    await run("umount", [folder]);
+  }
+}
+
+testWith("bad input: a folder that cannot be written", { needs: ["openssl"], skip: readOnlyReason() }, async () => {
   using tmp = tempFolder();
-  await runOk(["ca", "init", "--profile", "ec/root-ca", "--var", "cn=RO", "-d", tmp.join("ca")]);
-  // root ignores permission bits: a read-only bind or an immutable flag is not portable, so the folder is made a file
-  const result = await runCli([
-    ...["key", "generate", "-a", "ecdsa-p256", "--out"],
-    Deno.uid() === 0 ? "/proc/qpki/x.key" : `${readOnly(tmp)}/x.key`,
-  ]);
-  assert.equal(result.code, 1, describe("key generate", result));
-  assert.match(result.stderr, /error: Cannot /);
+  const at = (name: string) => tmp.join("ro", name);
+  Deno.mkdirSync(tmp.join("ro/empty"), { recursive: true });
+  await runOk(["ca", "init", "--profile", "ec/root-ca", "--var", "cn=RO", "-d", at("ca")]);
+  const request = ["csr", "gen", "-a", "ecdsa-p256", "--cn", "a.test", "--dns", "a.test"];
+  await runOk([...request, "--keyout", tmp.join("a.key"), "--out", tmp.join("a.csr")]);
+  await withReadOnly(tmp, async () => {
+    const before = treeOf(tmp.path);
+    const enroll = ["credential", "enroll", "x", "--profile", "ec/tls-server", "--var", "cn=a.test", "-d", at("ca")];
+    for (
+      const args of [
+        ["key", "generate", "-a", "ecdsa-p256", "--out", at("empty/x.key")],
+        [...request, "--keyout", tmp.join("never.key"), "--out", at("empty/x.csr")],
+        ["ca", "init", "--profile", "ec/root-ca", "--var", "cn=New", "-d", at("empty/new")],
+        ["cert", "issue", "-d", at("ca"), "--profile", "ec/tls-server", "--csr", tmp.join("a.csr")],
+        ["crl", "gen", "-d", at("ca")],
+        [...enroll, "-c", tmp.join("credentials")],
+      ]
+    ) {
+      const result = await runCli(args);
+      const text = describe(args.join(" "), result);
+      assert.equal(result.code, 1, text);
+      assert.match(result.stderr, /error: Cannot .*(EROFS|EACCES)/, text);
+      assert.deepEqual(treeOf(tmp.path).filter((name) => !/^credentials$/.test(name)), before, text);
+    }
+    for (const args of [["ca", "info"], ["cert", "list"], ["ca", "export"]]) await runOk([...args, "-d", at("ca")]);
+  });
 });
 
-function readOnly(tmp: TempFolder): string {
-  Deno.mkdirSync(tmp.join("ro"), { mode: 0o555 });
-  return tmp.join("ro");
+function readOnlyReason(): string | undefined {
+  if (Deno.build.os === "windows") return "Windows has no such folders";
+  return Deno.uid() !== 0 ? undefined : tmpfsReason();
 }
 
 testWith("bad input: a full disk leaves the CA as it was", { needs: ["root"], skip: tmpfsReason() }, async () => {
@@ -463,7 +607,7 @@ testWith("bad input: Ctrl-C during enrolment leaves no file and no key", { needs
   const keys = async () =>
     JSON.parse((await runOk(["key", "list", "--hsm-config", yaml, "--json"], { env: token.env })).stdout).keys.length;
   let interrupted = 0;
-  for (const delay of [40, 80, 120, 160, 220, 300, 400, 600]) {
+  for (const delay of [40, 120, 160, 220, 300, 400, 600, 900]) {
     const id = `cred-${delay}`;
     const before = await keys();
     const child = spawnCli([
@@ -476,10 +620,11 @@ testWith("bad input: Ctrl-C during enrolment leaves no file and no key", { needs
     } catch {
       // it had ended
     }
-    const { code } = await child.output();
+    const { code, signal } = await child.output();
     assert.ok(code === 0 || code === 130, `exit ${code} after ${delay} ms`);
     if (code === 130) {
-      interrupted++;
+      // with a signal it ended before it could listen
+      if (signal === null) interrupted++;
       assert.equal(await keys(), before, `an orphan key in the token after ${delay} ms`);
       assert.ok(!existsSync(tmp.join("credentials", id)), `a half credential after ${delay} ms`);
     }
