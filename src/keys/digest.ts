@@ -6,6 +6,29 @@ export async function digest(hash: HashName | "SHA-1", bytes: Uint8Array): Promi
   return new Uint8Array(await crypto.subtle.digest(hash, plainBytes(bytes)));
 }
 
+/** Messages that WebCrypto hashes before the library that hashes at once is worth loading (tens of milliseconds). */
+const FIRST_MESSAGES = 32;
+/** Longest message that is hashed at once; WebCrypto does longer ones beside the main thread. */
+const AT_ONCE_BYTES = 1 << 16;
+
+/**
+ * As {@link digest}, for a signer of many messages: from some number of them on short ones are hashed at once, because
+ * waiting for WebCrypto takes longer than the hash.
+ */
+export function hasher(hash: HashName): (bytes: Uint8Array) => Bytes | Promise<Bytes> {
+  const name = hash.replace("-", "").toLowerCase();
+  let count = 0;
+  let atOnce: ((bytes: Uint8Array) => Bytes) | undefined;
+  return (bytes) => {
+    if (bytes.length > AT_ONCE_BYTES || (!atOnce && ++count <= FIRST_MESSAGES)) return digest(hash, bytes);
+    if (atOnce) return atOnce(bytes);
+    return import("node:crypto").then(({ createHash }) => {
+      atOnce = (message) => new Uint8Array(createHash(name).update(message).digest());
+      return atOnce(bytes);
+    });
+  };
+}
+
 /** SHAKE256 of `bytes` (FIPS 202) with `length` bytes of output. */
 export function shake256(bytes: Uint8Array, length: number): Promise<Bytes> {
   return shake("cSHAKE256", bytes, length);

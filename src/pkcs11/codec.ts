@@ -1,7 +1,7 @@
 import { defaultScheme, type KeyRow, type SchemeRow } from "../alg/find.ts";
 import type { Family, HashName } from "../alg/registry.ts";
 import { type Bytes, concatBytes, decodeHex } from "../bytes.ts";
-import { digest } from "../keys/digest.ts";
+import { hasher } from "../keys/digest.ts";
 import { encodeEcdsaSignature } from "../keys/ecdsa.ts";
 import { externalMu } from "../keys/external_mu.ts";
 import { Arena } from "./arena.ts";
@@ -127,15 +127,20 @@ const INPUTS: Readonly<Record<SignMechanism["input"], (use: SignUse) => Input>> 
   digest: ({ scheme: { hash }, row }) => {
     // an ECDSA digest is cut to the order's length (FIPS 186-5 section 6.4.1), which not every token does itself
     const most = row.family === "ecdsa" ? row.scalarBytes : Infinity;
-    return async (message) => {
-      const value = await digest(hash!, message);
-      return value.length > most ? value.slice(0, most) : value;
-    };
+    return hashing(hash!, (value) => value.length > most ? value.slice(0, most) : value);
   },
-  "digest-info": ({ scheme: { hash } }) => async (message) =>
-    concatBytes(DIGEST_INFO_PREFIX[hash!], await digest(hash!, message)),
+  "digest-info": ({ scheme: { hash } }) => hashing(hash!, (value) => concatBytes(DIGEST_INFO_PREFIX[hash!], value)),
   "external-mu": ({ spki, context }) => async (message) => await externalMu(spki!, message, context ? { context } : {}),
 };
+
+/** Hashes, and makes `finish` of the hash. */
+function hashing(hash: HashName, finish: (value: Bytes) => Bytes): Input {
+  const hashOf = hasher(hash);
+  return (message) => {
+    const value = hashOf(message);
+    return value instanceof Promise ? value.then(finish) : finish(value);
+  };
+}
 
 /** A CK_ULONG value as an attribute's bytes; for searches by class or type. */
 export function constantBytes(ffi: Ffi, ref: ConstantRef): Bytes {

@@ -59,8 +59,8 @@ export class TokenKey implements Key {
       scheme,
       spki: this.spki,
       sign: async (message) => {
-        const data = await codec.input(message);
-        return codec.output(await this.#sign(codec, data));
+        const data = codec.input(message);
+        return codec.output(await this.#sign(codec, data instanceof Promise ? await data : data));
       },
     };
   }
