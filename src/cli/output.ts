@@ -76,20 +76,26 @@ export class Output {
 
   /** Shows `text` as progress when a second passes without any other sign of life. */
   expect(text: string): void {
+    if (!this.#lively || this.#options.quiet) return;
     this.#clock = setTimeout(() => this.progress(text), 1000);
   }
 
   /** A line that shows what is under way, on a terminal only, and goes away with the next output. */
   progress(text: string): void {
-    clearTimeout(this.#clock);
+    this.#stopClock();
     if (!this.#lively || this.#options.quiet) return;
     this.#transient = true;
     this.#toStderr(`\r\x1b[K${this.#paint("progress", `${text} …`)}`);
   }
 
+  /** Deno's timers take 4 ms to wake up: they are left alone where none runs. */
+  #stopClock(): void {
+    if (this.#clock !== undefined) clearTimeout(this.#clock);
+  }
+
   /** Takes the progress line away. */
   endProgress(): void {
-    clearTimeout(this.#clock);
+    this.#stopClock();
     if (!this.#transient) return;
     this.#transient = false;
     this.#toStderr("\r\x1b[K");

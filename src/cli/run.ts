@@ -103,7 +103,8 @@ function untilInterrupted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> 
   }
   signal.addEventListener("abort", onAbort, { once: true });
   return Promise.race([work, promise]).finally(() => {
-    clearTimeout(timer);
+    // waking up the timers takes 4 ms
+    if (timer !== undefined) clearTimeout(timer);
     signal.removeEventListener("abort", onAbort);
   });
 }
