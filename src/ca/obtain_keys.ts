@@ -69,8 +69,10 @@ export async function obtainKeys(wanted: readonly WantedKey[], deps: Deps): Prom
     if (isExisting(target.place)) keys[i] = await openExisting(target);
     else await prepare(target);
   }
-  for (const [i, target] of targets.entries()) {
+  // files first: one that cannot be written, or takes long, must not leave a key waiting in the token
+  for (const target of targets.toSorted((a, b) => Number(a.ref.type === "pkcs11") - Number(b.ref.type === "pkcs11"))) {
     const { provider, ref, part } = target;
+    const i = targets.indexOf(target);
     keys[i] ??= (await makeKey({ provider, ref, row: part.row, ...schemeOf(part) }, deps, undo)).key;
   }
   checkInterrupted(deps);

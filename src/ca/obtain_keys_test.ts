@@ -107,17 +107,21 @@ const FAILURES: readonly [what: string, spoil: (world: World) => void, places: K
     /Interrupted/,
   ],
   [
-    "Ctrl-C between the key in the token and the one in a file",
+    "Ctrl-C after the key in the token, which comes after the one in a file",
     ({ token, abort }) => token.onGenerated = () => abort.abort(),
     { key: TOKEN, pqcKey: FILES },
     /Interrupted/,
   ],
   [
-    "the folder of the second key goes away",
-    ({ token, tmp }) => token.onGenerated = () => Deno.removeSync(tmp.join("v1"), { recursive: true }),
+    "the token fails although the file was written",
+    ({ token }) => {
+      token.failAt = "generate";
+      token.generated = 1;
+    },
     { key: TOKEN, pqcKey: FILES },
-    /No such|cannot|Cannot/,
+    /device error/,
   ],
+  ["the file cannot be written", ({ tmp }) => tmp.write("v1", "a file"), { key: TOKEN, pqcKey: FILES }, /Cannot/],
 ];
 
 for (const [what, spoil, places, error] of FAILURES) {

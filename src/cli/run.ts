@@ -7,8 +7,9 @@ import type { Io } from "./io.ts";
 import { type Call, locate } from "./locate.ts";
 import { Output, type OutputOptions } from "./output.ts";
 
-/** How long an interrupted command may take to clean up, in milliseconds. */
-const GRACE_MS = 10_000;
+/** How long an interrupted command may take to clean up: so many seconds in which it could act. */
+const GRACE_TICKS = 10;
+const TICK_MS = 1_000;
 
 /** Runs one command line and tells its exit status. Never throws. */
 export async function main(argv: readonly string[], io: Io): Promise<ExitStatus> {
@@ -94,17 +95,21 @@ function rethrow(error: unknown, name: string): never {
   throw error;
 }
 
-/** The result of `work`; rejects when it has not ended in time after an interrupt. */
+/**
+ * The result of `work`; rejects when it has not ended in time after an interrupt. A long computation (a hash-based signature)
+ * stops the clock with everything else: it must not use up the time for destroying a key in the token.
+ */
 function untilInterrupted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
-  let timer: ReturnType<typeof setTimeout> | undefined;
+  let timer: ReturnType<typeof setInterval> | undefined;
+  let ticks = 0;
   function onAbort(): void {
-    timer = setTimeout(() => reject(new InterruptedError()), GRACE_MS);
+    timer = setInterval(() => ++ticks < GRACE_TICKS || reject(new InterruptedError()), TICK_MS);
   }
   signal.addEventListener("abort", onAbort, { once: true });
   return Promise.race([work, promise]).finally(() => {
     // waking up the timers takes 4 ms
-    if (timer !== undefined) clearTimeout(timer);
+    if (timer !== undefined) clearInterval(timer);
     signal.removeEventListener("abort", onAbort);
   });
 }

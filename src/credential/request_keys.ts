@@ -69,7 +69,11 @@ export async function requestKeys(wishes: readonly RequestKey[], options: Reques
   const missing = candidates.filter(({ found }) => !found);
   for (const candidate of missing) await prepareKey(keyWish(candidate));
   const made = new Map<Candidate, NewKey>();
-  for (const candidate of missing) made.set(candidate, await makeKey(keyWish(candidate), deps, undo));
+  // files first: one that cannot be written must not leave a key in the token
+  const inOrder = missing.toSorted((a, b) =>
+    Number(a.wish.ref.type === "pkcs11") - Number(b.wish.ref.type === "pkcs11")
+  );
+  for (const candidate of inOrder) made.set(candidate, await makeKey(keyWish(candidate), deps, undo));
   checkInterrupted(deps);
   const keys = candidates.map((candidate): RequestedKey => {
     const fresh = made.get(candidate);

@@ -1,6 +1,11 @@
 /** Bad input of every documented kind: exit status and message, in one table; each case leaves nothing behind. */
 import assert from "node:assert/strict";
+import { findKeyRow } from "../../src/alg/find.ts";
+import { generateSoftwareKey } from "../../src/keys/software.ts";
+import { csrPem } from "../../src/x509/csr.ts";
 import { describe, run, runCli, runOk, spawnCli } from "../support/cli.ts";
+import { issue as holder } from "../support/pki.ts";
+import { csrWithout, csrWithoutStatement, makeCsr, type RequestWish } from "../support/requests.ts";
 import { findExecutable, type Need, needs, testWith } from "../support/require.ts";
 import { type SoftHsmToken, softhsmToken } from "../support/softhsm.ts";
 import { type TempFolder, tempFolder } from "../support/tmp.ts";
@@ -235,6 +240,76 @@ const CASES: Case[] = [
     says: [/ECDSA P-384/, /RSA 4096/],
   },
   {
+    name: "a CSR with the wrong parameter set",
+    args: (world) => issueFor(world, "ml/tls-server", { algorithms: ["ml-dsa-44"] }),
+    exit: 4,
+    says: [/its key is ML-DSA-44/, /"ml\/tls-server" is for ML-DSA-65 or stronger/],
+  },
+  {
+    name: "a Catalyst CSR with the wrong parameter set",
+    args: (world) => issueFor(world, "hybrid/catalyst/tls-server", { algorithms: ["ecdsa-p256", "ml-dsa-44"] }),
+    exit: 4,
+    says: [/ECDSA P-256 and ML-DSA-44/, /ECDSA P-256 and ML-DSA-65/],
+  },
+  ...([[72, /one key/], [73, /altSignatureAlgorithm|altSignatureValue/], [
+    74,
+    /no alternative signature|altSignatureValue/,
+  ]] as const)
+    .map(([arc, message]): Case => ({
+      name: `a Catalyst CSR without attribute ${arc}`,
+      args: async (world) => {
+        const csr = csrPem(await csrWithout(arc, ["ecdsa-p256", "ml-dsa-65"]));
+        return issue(world, world.tmp.write(`no${arc}.csr`, csr), "hybrid/catalyst/tls-server", "catalyst");
+      },
+      exit: 4,
+      says: [message],
+    })),
+  {
+    name: "a profile with a composite of an unregistered pair",
+    args: (world) => {
+      const text = "name: t\nmode: composite\nalgorithms: [ecdsa-p256, ml-dsa-87]\nvalidity: 1d\nsubject: {cn: T}\n";
+      return ["ca", "init", "--profile", world.tmp.write("pair.yaml", text), "-d", world.tmp.join("pair")];
+    },
+    exit: 4,
+    says: [/pair\.yaml:3:13/, /no composite algorithm is registered/, /ecdsa-p384 with ml-dsa-87/],
+  },
+  {
+    name: "a CSR for a composite of an unregistered pair",
+    args: (world) => [
+      ...["csr", "gen", "-a", "rsa-2048", "--composite", "ml-dsa-87", "--cn", "x.test"],
+      ...["--keyout", world.tmp.join("pair.key")],
+    ],
+    exit: 4,
+    says: [/no composite algorithm is registered/, /rsa-2048 with ml-dsa-44/],
+  },
+  {
+    name: "a KEM CSR without a statement of possession",
+    args: async (world) => {
+      const signer = await generateSoftwareKey(findKeyRow("ecdsa-p256"));
+      const csr = csrPem(await csrWithoutStatement("ml-kem-768", signer));
+      return issue(world, world.tmp.write("bare.csr", csr), "ml/encryption");
+    },
+    exit: 4,
+    says: [/ML-KEM-768 key cannot sign/, /no statement of possession/, /--attest-cert/],
+  },
+  {
+    name: "a KEM CSR that the holder of a foreign certificate attests",
+    args: async (world) => {
+      const root = await holder({ name: "CN=Elsewhere", algorithm: "ml-dsa-65" });
+      const stranger = await holder({ name: "CN=host.test", algorithm: "ml-dsa-65", issuer: root });
+      const attest = { ...stranger, include: true };
+      return issueFor(world, "ml/encryption", { algorithms: ["ml-kem-768"], attest });
+    },
+    exit: 4,
+    says: [/attesting certificate is not valid/, /this CA or one above it/],
+  },
+  {
+    name: "a Catalyst profile below a CA with one key",
+    args: (world) => issueFor(world, "hybrid/catalyst/tls-server", { algorithms: ["ecdsa-p256", "ml-dsa-65"] }),
+    exit: 4,
+    says: [/has no alternative key/],
+  },
+  {
     name: "a CSR with a bad signature",
     needs: ["openssl"],
     args: async (world) => {
@@ -394,11 +469,16 @@ async function derCsr(world: World): Promise<Uint8Array> {
   return (await run("openssl", ["req", "-in", await rsaCsr(world, 2048), "-outform", "DER"])).stdoutBytes;
 }
 
-function issue(world: World, csr: string): string[] {
+function issue(world: World, csr: string, profile = "rsa/tls-server", ca = "ca"): string[] {
   return [
-    ...["cert", "issue", "-d", world.tmp.join("ca"), "--profile", "rsa/tls-server", "--csr", csr],
+    ...["cert", "issue", "-d", world.tmp.join(ca), "--profile", profile, "--csr", csr],
     ...["--out", world.tmp.join("out.crt")],
   ];
+}
+
+/** Asks the RSA root for a certificate, with a request that is written first. */
+async function issueFor(world: World, profile: string, wish: RequestWish): Promise<string[]> {
+  return issue(world, world.tmp.write("made.csr", csrPem(await makeCsr(wish))), profile);
 }
 
 function anyLibrary(): string {
@@ -438,6 +518,7 @@ async function makeWorld(): Promise<World & Disposable> {
   await runOk(["ca", "init", "--profile", "rsa/root-ca", "--var", "cn=Test Root", ...at("ca")]);
   await runOk(["ca", "init", "--profile", "ec/root-ca", "--var", "cn=Short Root", "--validity", "1s", ...at("short")]);
   await runOk(["ca", "init", "--profile", "ec/root-ca", "--var", "cn=Root", ...at("root")]);
+  await runOk(["ca", "init", "--profile", "hybrid/catalyst/root-ca", "--var", "cn=Catalyst", ...at("catalyst")]);
   const below = ["ca", "init", "--profile", "ec/issuing-ca", "--var", "cn=Issuing", ...at("issuing")];
   await runOk([...below, "--parent", tmp.join("root")]);
   await runOk(

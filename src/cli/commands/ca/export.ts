@@ -1,4 +1,4 @@
-import { concatBytes, encodePem } from "../../../bytes.ts";
+import { concatBytes, encodePem, equalBytes } from "../../../bytes.ts";
 import { InputError, UsageError } from "../../../errors.ts";
 import { writeFileDurably } from "../../../files.ts";
 import { CaStore } from "../../../store/ca.ts";
@@ -79,15 +79,19 @@ export default command;
 
 async function bundled(store: CaStore, bundle: string, version: string | undefined): Promise<Certificate[]> {
   if (bundle === "ca") return await store.certificates(version);
-  const chain = await store.chain();
-  if (bundle === "chain") return chain;
-  const root = chain.at(-1)!;
-  if (isSelfIssued(root)) return [root];
+  const chains = await Promise.all((await store.certificates()).map((one) => store.chain(one)));
+  if (bundle === "chain") return withoutRepetition(chains.flat());
+  const roots = withoutRepetition(chains.map((chain) => chain.at(-1)!));
+  if (roots.every(isSelfIssued)) return roots;
   throw new InputError(`Cannot export the root of "${store.folder}": its certificate is not in chain.pem`, {
     code: "ca.root_missing",
     object: store.folder,
     hint: "It was not given to ca accept; ask the issuing CA for it",
   });
+}
+
+function withoutRepetition(certificates: readonly Certificate[]): Certificate[] {
+  return certificates.filter((one, i) => i === certificates.findIndex((other) => equalBytes(other.der, one.der)));
 }
 
 async function allVersions(store: CaStore): Promise<Certificate[]> {
