@@ -171,8 +171,9 @@ async function several(bench: Bench, judge: Judge): Promise<void> {
   await judgeSeveral(bench, judge, { ca, leaves: alice, kem: alice[1]! });
 
   async function made(args: string[]): Promise<string[]> {
-    const { stdout } = await bench.qpki(...args, "--json");
-    return (JSON.parse(stdout) as { certificates: { path: string }[] }).certificates.map(({ path }) => path);
+    return (JSON.parse(await bench.qpki(...args, "--json")) as { certificates: { path: string }[] }).certificates.map((
+      { path },
+    ) => path);
   }
 }
 

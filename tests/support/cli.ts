@@ -81,7 +81,7 @@ export function qpkiCommand(binary: string | undefined = Deno.env.get("QPKI_BIN"
 }
 
 /** Text for a failure: the command, its status and both streams. */
-export function describe(command: string, result: RunResult): string {
+export function describe(command: string, result: Pick<RunResult, "code" | "stdout" | "stderr">): string {
   return `${command}: exit ${result.code}\n--- stdout\n${result.stdout}\n--- stderr\n${result.stderr}`;
 }
 
