@@ -35,6 +35,8 @@ export interface Trust {
   readonly intermediates: readonly Certificate[];
   /** CRLs found in the folder of a CA; none for a file. */
   readonly crls: readonly Crl[];
+  /** The CA whose folder it is. */
+  readonly store?: CaStore;
 }
 
 /**
@@ -45,7 +47,7 @@ export async function readTrust(path: string, ctx: Context): Promise<Trust> {
   const absolute = joinPath(ctx.cwd, path);
   if (await isCaFolder(absolute)) {
     const store = await CaStore.open(absolute);
-    return { ...split(await store.knownCertificates()), crls: await store.crls() };
+    return { ...split(await store.knownCertificates()), crls: await store.crls(), store };
   }
   return { ...split(readCertificates(await readFileBytes(absolute), path)), crls: [] };
 }

@@ -88,6 +88,29 @@ async function makeReadOnly(folder: string): Promise<(() => Promise<void>) | und
   return undefined;
 }
 
+Deno.test("cert verify: what the CA knows to be revoked is not valid, whatever its CRL says", async () => {
+  using tmp = tempFolder();
+  const ca = tmp.join("ca");
+  const [one, two] = await caWithLeaves(ca, tmp.join("leaf"), 2) as [string, string];
+  const verdict = async (serial: string) => {
+    const { code, stdout } = await runCli(["cert", "verify", `${ca}/issued/${serial}.pem`, "--ca", ca]);
+    return `${code} ${stdout}`;
+  };
+  await runOk(["crl", "gen", "-d", ca]);
+  await runOk(["cert", "revoke", one, "-d", ca, "--reason", "keyCompromise"]);
+  assert.match(await verdict(one), /^1 INVALID\n.*the CA's index says that it was revoked .*keyCompromise/);
+  assert.match(await verdict(two), /^0 VALID/);
+  // a CRL of the past, and an index that lost what it knew
+  const text = Deno.readTextFileSync(`${ca}/index.txt`);
+  await runOk(["crl", "gen", "-d", ca, "--days", "1"]);
+  Deno.writeTextFileSync(`${ca}/index.txt`, text.replace(/^R\t(\S+)\t\S+\t/m, "V\t$1\t\t"));
+  const later = new Date(Date.now() + 2 * 86_400_000).toISOString();
+  const result = await runCli(["cert", "verify", `${ca}/issued/${one}.pem`, "--ca", ca, "--at", later]);
+  assert.equal(result.code, 1, describe("cert verify", result));
+  assert.match(result.stdout, /it was revoked at/);
+  assert.match(result.stderr, /warning: The CRL of the CA's folder is not current/);
+});
+
 testWith("cert verify and crl verify: VALID, or the reasons and exit 1", { needs: ["openssl"] }, async () => {
   using tmp = tempFolder();
   const ca = tmp.join("ca");

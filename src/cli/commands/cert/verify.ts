@@ -4,7 +4,7 @@ import { readFileBytes } from "../../../files.ts";
 import { joinPath } from "../../../store/layout.ts";
 import { readCertificates } from "../../../x509/certificate.ts";
 import { readCrl } from "../../../x509/crl.ts";
-import { formatName } from "../../../x509/name.ts";
+import { formatName, sameName } from "../../../x509/name.ts";
 import type { Certificate, Crl } from "../../../x509/types.ts";
 import { nameOf } from "../../../x509/verdict.ts";
 import { type VerdictReason, verifyCertificate, type VerifyOptions } from "../../../x509/verify.ts";
@@ -12,14 +12,15 @@ import type { Command, Context } from "../../command.ts";
 import { parseInstant } from "../../crl_input.ts";
 import { FILE_ARGUMENT, required } from "../../flags.ts";
 import { signaturesText } from "../../signature_text.ts";
-import { ALTERNATIVE, alternativePolicy, readTrust, TRUST } from "../../trust_input.ts";
+import { ALTERNATIVE, alternativePolicy, readTrust, TRUST, type Trust } from "../../trust_input.ts";
 
 /** `qpki cert verify FILE`. */
 const command: Command = {
   summary: "Verify a certificate up to a trusted one",
   details:
     "Prints VALID, or INVALID with every reason (exit 1). The file may hold intermediates after the certificate. " +
-    "With --crl the certificate must be covered by a current CRL; a CA's folder given to --ca brings its own. " +
+    "With --crl the certificate must be covered by a current CRL; a CA's folder given to --ca brings its own, and what " +
+    "its index knows to be revoked is not valid. " +
     "Composite signatures are good when both parts are, and below a Catalyst CA both signatures must be; what was " +
     "checked is printed.",
   args: [{ ...FILE_ARGUMENT, description: "certificate, PEM or DER, with or without its chain" }],
@@ -53,8 +54,9 @@ const command: Command = {
     };
     const verdict = await verifyCertificate(leaf, options);
     const missing = verdict.valid && given.length > 0 ? await uncovered(leaf, options, ctx) : [];
-    const valid = verdict.valid && missing.length === 0;
-    const reasons = [...verdict.reasons, ...missing];
+    const revoked = verdict.valid ? await knownRevocations(leaf, options, trust) : [];
+    const reasons = [...verdict.reasons, ...missing, ...revoked];
+    const valid = reasons.length === 0;
     const data = {
       valid,
       subject: formatName(leaf.subject),
@@ -87,6 +89,24 @@ async function uncovered(leaf: Certificate, options: VerifyOptions, ctx: Context
     if (certificate !== nameOf(leaf)) ctx.warn(`No CRL says whether the CA "${certificate}" was revoked`);
   }
   return own;
+}
+
+/**
+ * Revocations that no current CRL tells of: an outdated CRL of the CA's folder does, since nobody takes a revocation back,
+ * or the CA's own index, before the next CRL is made.
+ */
+async function knownRevocations(leaf: Certificate, options: VerifyOptions, trust: Trust): Promise<VerdictReason[]> {
+  const { store, crls } = trust;
+  if (!store) return [];
+  const outdated = await verifyCertificate(leaf, { ...options, crls });
+  const revoked = outdated.reasons.filter(({ code }) => code === "certificate.revoked");
+  const [own] = await store.certificates();
+  if (revoked.length > 0 || !sameName(leaf.issuer, own.subject)) return revoked;
+  const entry = (await store.entries()).find(({ serial }) => serial === leaf.serial);
+  if (!entry?.revocation) return [];
+  const { date, reason } = entry.revocation;
+  const message = `the CA's index says that it was revoked at ${formatInstant(date)}${reason ? ` (${reason})` : ""}`;
+  return [{ code: "certificate.revoked", message, certificate: nameOf(leaf) }];
 }
 
 async function readCrls(files: readonly string[], ctx: Context): Promise<Crl[]> {
