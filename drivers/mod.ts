@@ -6,27 +6,29 @@ import {
   type ModuleFacts,
   validateDriver,
 } from "../src/pkcs11/driver.ts";
+import cloudhsm from "./cloudhsm.ts";
+import generic from "./generic.ts";
+import kryoptic from "./kryoptic.ts";
+import luna from "./luna.ts";
+import nshield from "./nshield.ts";
+import nss from "./nss.ts";
+import opencryptoki from "./opencryptoki.ts";
+import securosys from "./securosys.ts";
+import softhsm2 from "./softhsm2.ts";
 import { standard } from "./standard.ts";
+import utimaco, { quantumProtect } from "./utimaco.ts";
+import yubihsm2 from "./yubihsm2.ts";
 
-/** Built-in drivers by name, each loaded when asked for; matching tries them in this order. */
-const BUILTIN: Readonly<Record<string, () => Promise<{ default: Driver }>>> = {
-  softhsm2: () => import("./softhsm2.ts"),
-  kryoptic: () => import("./kryoptic.ts"),
-  nss: () => import("./nss.ts"),
-  opencryptoki: () => import("./opencryptoki.ts"),
-  luna: () => import("./luna.ts"),
-  nshield: () => import("./nshield.ts"),
-  securosys: () => import("./securosys.ts"),
-  utimaco: () => import("./utimaco.ts"),
-  "utimaco-qp": async () => ({ default: (await import("./utimaco.ts")).quantumProtect }),
-  cloudhsm: () => import("./cloudhsm.ts"),
-  yubihsm2: () => import("./yubihsm2.ts"),
-  generic: () => import("./generic.ts"),
-};
+/** Built-in drivers; matching tries them in this order. Data of a few lines each: one file is faster than eleven. */
+const BUILTIN: readonly Driver[] = [
+  ...[softhsm2, kryoptic, nss, opencryptoki],
+  ...[luna, nshield, securosys, utimaco, quantumProtect, cloudhsm, yubihsm2],
+  generic,
+];
 
 /** Names of the drivers that this program brings. */
 export function builtinDrivers(): readonly string[] {
-  return Object.keys(BUILTIN);
+  return BUILTIN.map(({ name }) => name);
 }
 
 /**
@@ -35,8 +37,8 @@ export function builtinDrivers(): readonly string[] {
  */
 export async function findDriver(nameOrPath: string): Promise<CompleteDriver> {
   if (/[/\\]/.test(nameOrPath)) return await loadPlugin(nameOrPath);
-  const load = Object.hasOwn(BUILTIN, nameOrPath) ? BUILTIN[nameOrPath] : undefined;
-  if (load === undefined) {
+  const driver = BUILTIN.find(({ name }) => name === nameOrPath);
+  if (driver === undefined) {
     const near = suggest(nameOrPath, builtinDrivers());
     throw new InputError(`Cannot use driver "${nameOrPath}": there is none of that name`, {
       code: "driver.unknown",
@@ -45,7 +47,7 @@ export async function findDriver(nameOrPath: string): Promise<CompleteDriver> {
         : `Built-in drivers: ${builtinDrivers().join(", ")}; a plug-in is given by its path, for example ./my-hsm.ts`,
     });
   }
-  return completeDriver(standard, (await load()).default);
+  return completeDriver(standard, driver);
 }
 
 /**
@@ -54,23 +56,16 @@ export async function findDriver(nameOrPath: string): Promise<CompleteDriver> {
  */
 export async function chooseDriver(nameOrPath: string | undefined, facts: ModuleFacts): Promise<CompleteDriver> {
   if (nameOrPath !== undefined) return await findDriver(nameOrPath);
-  for (const load of Object.values(BUILTIN)) {
-    const { default: driver } = await load();
-    if (driver.match?.(facts)) return completeDriver(standard, driver);
-  }
-  return await findDriver("generic");
+  return completeDriver(standard, BUILTIN.find((driver) => driver.match?.(facts)) ?? generic);
 }
 
 /** Usual paths of every known module on `os`, with the driver's name, for `hsm list` without configuration. */
-export async function knownLibraries(
+export function knownLibraries(
   os: "linux" | "darwin" | "windows",
-): Promise<{ readonly driver: string; readonly path: string }[]> {
-  const found: { driver: string; path: string }[] = [];
-  for (const load of Object.values(BUILTIN)) {
-    const { default: driver } = await load();
-    for (const path of driver.libraryPaths?.[os] ?? []) found.push({ driver: driver.name, path });
-  }
-  return found;
+): { readonly driver: string; readonly path: string }[] {
+  return BUILTIN.flatMap(({ name, libraryPaths }) =>
+    (libraryPaths?.[os] ?? []).map((path) => ({ driver: name, path }))
+  );
 }
 
 /** A driver that is at hand, completed by the standard. */

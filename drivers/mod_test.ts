@@ -34,8 +34,8 @@ Deno.test("a plug-in is loaded by its path and checked", async () => {
   await assert.rejects(findDriver(tmp.write("broken.ts", "export default {")), { code: "driver.invalid" });
 });
 
-Deno.test("the usual places of libraries are absolute paths", async () => {
-  const known = await knownLibraries("linux");
+Deno.test("the usual places of libraries are absolute paths", () => {
+  const known = knownLibraries("linux");
   assert.ok(known.length > 0);
   for (const { path } of known) assert.match(path, /^\//);
 });

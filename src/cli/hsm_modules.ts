@@ -43,16 +43,16 @@ export function usualPlaces(home: string | undefined): ModulePlaces {
 /** Every library that p11-kit's files or a driver's usual paths lead to, each file once, p11-kit's first. */
 export async function findModules(places: ModulePlaces): Promise<FoundModule[]> {
   const found = new Map<string, FoundModule>();
-  for (const candidate of [...await fromP11Kit(places), ...await fromDrivers()]) {
+  for (const candidate of [...await fromP11Kit(places), ...fromDrivers()]) {
     const real = await Deno.realPath(candidate.path).catch(() => undefined);
     if (real !== undefined && !found.has(real)) found.set(real, candidate);
   }
   return [...found.values()];
 }
 
-async function fromDrivers(): Promise<FoundModule[]> {
+function fromDrivers(): FoundModule[] {
   const { os } = Deno.build;
-  const libraries = await knownLibraries(os === "darwin" || os === "windows" ? os : "linux");
+  const libraries = knownLibraries(os === "darwin" || os === "windows" ? os : "linux");
   return libraries.map(({ path, driver }) => ({ path, source: `driver ${driver}` }));
 }
 
