@@ -8,7 +8,7 @@ import { type Call, locate } from "./locate.ts";
 import { Output, type OutputOptions } from "./output.ts";
 
 /** How long an interrupted command may take to clean up: so many seconds in which it could act. */
-const GRACE_TICKS = 10;
+const GRACE_TICKS = 30;
 const TICK_MS = 1_000;
 
 /** Runs one command line and tells its exit status. Never throws. */
