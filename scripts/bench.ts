@@ -160,7 +160,7 @@ async function benchToken(token: SoftHsmToken, algorithm: string, request: Issue
             })));
     }
     await using ca = await caSigner(await CaStore.open(folder), world);
-    const certificates = await certificateRate(ca, request, sessions === 1 ? 1 : 4 * POOL, world);
+    const certificates = await certificateRate(ca, request, 4 * POOL, world);
     line(`${algorithm}, ${sessions === 1 ? "one session" : `pool of ${POOL}`}`, raw, certificates);
     if (sessions === 1) console.log(`    one certificate: ${explain(await costs(ca, request, world), raw)}`);
   }

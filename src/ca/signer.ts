@@ -3,6 +3,7 @@ import { equalBytes } from "../bytes.ts";
 import { InputError, OperationError } from "../errors.ts";
 import { spkiFingerprint } from "../keys/spki.ts";
 import type { Key, KeyProvider, KeyRef, PassphraseSource, ProviderRequest, Signer } from "../keys/types.ts";
+import { checkedSigner } from "../keys/verify.ts";
 import type { CaStore } from "../store/ca.ts";
 import { joinPath } from "../store/layout.ts";
 import type { CaVersion, KeyEntry } from "../store/meta.ts";
@@ -68,7 +69,7 @@ export async function caSigner(store: CaStore, deps: Deps, choice: SignerChoice 
       identity,
       certificate,
       key,
-      signer: key.signer(ownScheme(identity, key)),
+      signer: await checkedSigner(key.signer(ownScheme(identity, key))),
       ...(key.alternative ? { altSigner: key.alternative.signer(defaultScheme(key.alternative.algorithm)) } : {}),
       [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
     };

@@ -9,7 +9,7 @@ import { decodeEcdsaSignature, encodeEcdsaSignature } from "./ecdsa.ts";
 import { generateSoftwareKey, SoftwareKey } from "./software.ts";
 import { encodeSpki } from "./spki.ts";
 import type { Signer } from "./types.ts";
-import { proveSigner, verifierFor, verifySignature } from "./verify.ts";
+import { checkedSigner, proveSigner, verifierFor, verifyOwn, verifySignature } from "./verify.ts";
 
 const MESSAGE = new TextEncoder().encode("message");
 
@@ -123,4 +123,23 @@ Deno.test("proveSigner catches a signer whose public key is another's", async ()
   const liar: Signer = { ...key.signer(scheme), spki: other.spki };
   await proveSigner(key.signer(scheme));
   await assert.rejects(proveSigner(liar), (error: unknown) => (error as { code: string }).code === "key.proof_failed");
+});
+
+Deno.test("a signer is checked with its public key, whatever it says of itself", async () => {
+  const row = findKeyRow("ml-dsa-44");
+  const scheme = findSchemeRow("ml-dsa-44");
+  using key = await generateSoftwareKey(row);
+  using other = await generateSoftwareKey(row);
+  const signer = key.signer(scheme);
+  const liar = { ...signer, spki: other.spki, verify: () => Promise.resolve(true) };
+  const signature = await signer.sign(MESSAGE);
+  const flipped = signature.slice();
+  flipped[0]! ^= 1;
+  for (const honest of [signer, await checkedSigner(signer)]) {
+    assert.deepEqual([honest.algorithm, honest.scheme, honest.spki], [row, scheme, key.spki]);
+    assert.equal(await verifyOwn(honest, MESSAGE, await honest.sign(MESSAGE)), true);
+    assert.equal(await verifyOwn(honest, MESSAGE, flipped), false);
+    assert.equal(await verifyOwn(honest, new Uint8Array(7), signature), false);
+  }
+  for (const one of [liar, await checkedSigner(liar)]) assert.equal(await verifyOwn(one, MESSAGE, signature), false);
 });

@@ -3,7 +3,7 @@ import { type Bytes, equalBytes } from "../bytes.ts";
 import { OperationError, QpkiError } from "../errors.ts";
 import { encodeScheme } from "../keys/scheme.ts";
 import type { Signer } from "../keys/types.ts";
-import { verifySignature } from "../keys/verify.ts";
+import { verifyOwn } from "../keys/verify.ts";
 import { alternativeKeyExtension, signAlternative, verifyAlternative } from "./alternative.ts";
 import { parseCertificate } from "./certificate_parse.ts";
 import type { LintedTbs } from "./lint.ts";
@@ -26,7 +26,7 @@ export interface SigningOptions {
  */
 export async function signStructure(toBeSigned: Bytes, signer: Signer, { what }: SigningOptions): Promise<Bytes> {
   const signature = await signer.sign(toBeSigned);
-  if (!await verifySignature({ spki: signer.spki, scheme: signer.scheme, message: toBeSigned, signature })) {
+  if (!await verifyOwn(signer, toBeSigned, signature)) {
     throw new OperationError(`Cannot sign the ${what}: the signature does not verify with the signing key`, {
       code: "sign.verify_failed",
       hint: "The key or token returned a wrong signature; nothing was written",
