@@ -33,6 +33,7 @@ export const HINTS: HintTable = {
     "The token refuses the parameters of this mechanism, for example a hash or a salt length",
   CKR_NEED_TO_CREATE_THREADS: "The module must be allowed to create threads",
   CKR_OPERATION_ACTIVE: "An earlier operation was left open in the session; run the command again",
+  CKR_PARAMETER_SET_NOT_SUPPORTED: "The token lacks this parameter set; choose another algorithm",
   CKR_PIN_EXPIRED: "Set a new PIN with the vendor's tool",
   CKR_PIN_INCORRECT: "Check the PIN source; the PIN was tried once and is not tried again",
   CKR_PIN_INVALID: "The PIN has characters that the token does not take",

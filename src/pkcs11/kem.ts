@@ -93,9 +93,12 @@ export async function encapsulateInToken(ctx: TokenContext, session: Session, ke
     };
     try {
       const { ciphertext, secret } = await session.encapsulate(job);
-      const sharedSecret = await readValue(session, secret, action);
-      await session.destroy(secret, action);
-      if (sharedSecret) return { ciphertext, sharedSecret };
+      try {
+        const sharedSecret = await readValue(session, secret, action);
+        if (sharedSecret) return { ciphertext, sharedSecret };
+      } finally {
+        await session.destroy(secret, action).catch(() => {});
+      }
     } catch (error) {
       if (!isFormRefused(error)) throw error;
       refusal ??= error;
