@@ -31,6 +31,10 @@ export async function prepareExamples(tmp: TempFolder): Promise<void> {
   await qpki("credential enroll alice --profile ec/tls-client --var cn=alice");
   await qpki("credential enroll server --profile ec/tls-server --var cn=server.test");
   await numberedCertificate(here.cwd);
+  await qpki("csr gen -a ecdsa-p256 --keyout alice.key --cn Alice --out alice.csr");
+  await qpki("cert issue --ca-dir ./ca --profile ec/tls-client --csr alice.csr --out alice.crt");
+  const attested = "--attest-cert alice.crt --attest-key alice.key --out alice-kem.csr";
+  await qpki(`csr gen -a ml-kem-768 --keyout alice-kem.key --cn Alice ${attested}`);
   await qpki("crl gen --ca-dir ./ca");
   await qpki("key generate -a ecdsa-p384 --out ca.key");
   await qpki("key convert ca.key --out encrypted.key --new-passphrase env:CA_PASSPHRASE");
