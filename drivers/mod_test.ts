@@ -17,6 +17,32 @@ Deno.test("a driver is chosen by name, by what the module says, else generic", a
   for (const name of builtinDrivers()) assert.equal((await findDriver(name)).name, name);
 });
 
+Deno.test("modules are recognised by what they say of themselves, or by their path", async () => {
+  const table: [string, Partial<typeof FACTS>][] = [
+    ["kryoptic", { manufacturer: "Kryoptic", description: "Kryoptic PKCS11 Module" }],
+    ["nss", { manufacturer: "Mozilla Foundation", description: "NSS Internal Crypto Services" }],
+    ["opencryptoki", { manufacturer: "IBM", description: "openCryptoki" }],
+    ["luna", { manufacturer: "SafeNet", description: "Chrystoki" }],
+    ["luna", { manufacturer: "Thales", path: "/usr/safenet/lunaclient/lib/libCryptoki2_64.so" }],
+    ["nshield", { manufacturer: "nCipher Corp. Ltd", description: "nCipher PKCS#11" }],
+    ["nshield", { manufacturer: "Entrust", path: "/opt/nfast/toolkits/pkcs11/libcknfast.so" }],
+    ["securosys", { manufacturer: "Securosys SA", description: "Primus HSM" }],
+    ["utimaco", { manufacturer: "Utimaco IS GmbH", description: "CryptoServer PKCS11" }],
+    ["utimaco", { manufacturer: "", path: "/opt/utimaco/p11/libcs_pkcs11_R3.so" }],
+    ["cloudhsm", { manufacturer: "", path: "/opt/cloudhsm/lib/libcloudhsm_pkcs11.so" }],
+    ["yubihsm2", { manufacturer: "Yubico (www.yubico.com)", description: "YubiHSM PKCS#11 Library" }],
+    // the same makers' other devices, a namesake, one that nobody knows
+    ["generic", { manufacturer: "SafeNet", description: "ProtectServer", path: "/usr/lib/libcryptoki.so" }],
+    ["generic", { manufacturer: "Yubico (www.yubico.com)", description: "PKCS#11 PIV Library (SP-800-73)" }],
+    ["generic", { manufacturer: "Nitrokey", path: "/usr/lib/libnethsm_pkcs11.so" }],
+    ["generic", { manufacturer: "Bull Trustway Proteccio HSM", path: "/lib/libnethsm.so" }],
+  ];
+  for (const [name, facts] of table) {
+    const found = await chooseDriver(undefined, { ...FACTS, manufacturer: "", ...facts });
+    assert.equal(found.name, name, JSON.stringify(facts));
+  }
+});
+
 Deno.test("a misspelt name gets a suggestion, and no file is looked for", async () => {
   await assert.rejects(findDriver("softhsm"), { code: "driver.unknown", hint: 'Did you mean "softhsm2"?' });
   await assert.rejects(findDriver("constructor"), { code: "driver.unknown" });
