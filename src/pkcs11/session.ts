@@ -264,7 +264,8 @@ export class Session {
   rawSigner(job: SignJob): { sync(): void; async(): Promise<void> } {
     this.#makeRoom(job.capacity);
     const { platform } = this.#ffi;
-    const room = this.#answer;
+    const exact = job.capacity > 0 && this.slot.module.has("exact-room");
+    const room = exact ? this.#answer.subarray(0, job.capacity) : this.#answer;
     const length = this.#length;
     const init = [this.#handle, job.mechanism, job.key] as const;
     const sign = [this.#handle, job.data, job.data.length, room, length] as const;
