@@ -58,7 +58,9 @@ async function attest(
   { done, deps }: { done: ReadonlyMap<UncertifiedPart, EnrolledPart>; deps: Deps },
 ): Promise<Certificate | undefined> {
   const names = { subject: encodeName(profile.subject), extensions: encodeExtensions(profile.extensions) };
-  const attesting = [...done.values()].find((one) => attestationProblem(names, one.certificate) === undefined);
+  const [attesting] = [...done.values()]
+    .filter((one) => attestationProblem(names, one.certificate) === undefined)
+    .sort((a, b) => b.key.algorithm.strength - a.key.algorithm.strength);
   if (!attesting) return undefined;
   const { certificate } = attesting;
   const csr = await buildCsr({

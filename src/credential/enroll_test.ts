@@ -26,9 +26,9 @@ class World implements AsyncDisposable, Deps {
   time = new Date("2026-03-04T05:06:07.890Z");
   ca!: OpenCa;
 
-  static async open(): Promise<World> {
+  static async open(root = "ec/root-ca"): Promise<World> {
     const world = new World();
-    const profile = compileProfile(await loadProfile("ec/root-ca"), { cn: "Root" });
+    const profile = compileProfile(await loadProfile(root), { cn: "Root" });
     await initCa({ folder: "ca", profiles: [profile], key: { type: "software" } }, world);
     world.ca = await caSigner(await CaStore.open(world.tmp.join("ca")), world);
     return world;
@@ -49,14 +49,19 @@ class World implements AsyncDisposable, Deps {
   get issuers(): Issuers {
     return soleIssuer(this.ca);
   }
-  async enroll(key: KeyPlace, id?: string, profiles = ["ec/tls-server"]) {
+  async enroll(key: KeyPlace, id?: string, profiles = ["ec/tls-server"], pqcKey?: KeyPlace) {
     const compiled = [];
     for (const name of profiles) {
       const given = { cn: "Host.test", ...(name.endsWith("server") ? { dns_names: ["host.test"] } : {}) };
       compiled.push(compileProfile(await loadProfile(name), given));
     }
     const { credDir } = this;
-    return await enroll(this.issuers, { credDir, key, profiles: compiled, ...(id === undefined ? {} : { id }) }, this);
+    const places = pqcKey ? { key, pqcKey } : { key };
+    return await enroll(
+      this.issuers,
+      { credDir, ...places, profiles: compiled, ...(id === undefined ? {} : { id }) },
+      this,
+    );
   }
   async issued(): Promise<number> {
     return (await (await CaStore.open(this.tmp.join("ca"))).entries()).length;
@@ -133,6 +138,58 @@ Deno.test("several profiles: a key each, labels numbered, one id in the metadata
   const one = await world.enroll({ type: "pkcs11", ref: { type: "pkcs11", config: "hsm.yaml" } }, "plain");
   assert.equal(one.meta.certificates[0]!.storage[0]!.type, "pkcs11");
   assert.ok(world.token.labels.includes("plain-0"), "a generated label is numbered too");
+});
+
+Deno.test("two keys of one certificate share a label, in the token or with one of them in a file", async () => {
+  await using world = await World.open("hybrid/catalyst/root-ca");
+  const profiles = ["hybrid/catalyst/tls-client", "ec/tls-client", "hybrid/composite/tls-client"];
+  const { meta, certificates } = await world.enroll(TOKEN, "both", profiles);
+  assert.deepEqual(world.token.labels, [
+    "server-key-0",
+    "server-key-0",
+    "server-key-1",
+    "server-key-2",
+    "server-key-2",
+  ]);
+  const version = meta.versions["v1"]!;
+  assert.deepEqual(version.keys.map(({ id, algorithm }) => `${id} ${algorithm}`), [
+    "classical ecdsa-p256",
+    "pqc ml-dsa-65",
+    "default ecdsa-p256",
+    "classical ecdsa-p256",
+    "pqc ml-dsa-65",
+  ]);
+  assert.deepEqual(meta.certificates.map(({ storage, path, role }) => [storage.length, path, role]), [
+    [2, "versions/v1/certs/credential.ecdsa-p256-ml-dsa-65.pem", "signature"],
+    [1, "versions/v1/certs/credential.ecdsa-p256.pem", "signature"],
+    [2, "versions/v1/certs/credential.mldsa65-ecdsa-p256-sha512.pem", "signature"],
+  ]);
+  assert.equal(new Set(version.keys.map(({ spki_sha256 }) => spki_sha256)).size, 5);
+  const store = await CredentialStore.open(world.credDir, "both");
+  const { certificates: states } = await credentialState(store, { now: world.time, lookup: new RevocationLookup() });
+  assert.deepEqual(states.map(({ keys }) => keys.length), [2, 1, 2]);
+  assert.deepEqual(states.map(({ certificate }) => certificate.serial), certificates.map(({ serial }) => serial));
+
+  await world.enroll(TOKEN, "mixed", ["hybrid/composite/tls-client"], FILES);
+  const mixed = (await CredentialStore.open(world.credDir, "mixed")).meta.certificates[0]!.storage;
+  assert.deepEqual(mixed.map(({ type }) => type), ["pkcs11", "software"]);
+  assert.deepEqual(mixed[1], { type: "software", path: "versions/v1/keys/credential.ml-dsa-65.key" });
+});
+
+Deno.test("a key that cannot sign is certified on the strength of one that can, where the names agree", async () => {
+  await using world = await World.open("ml/root-ca");
+  for (const key of [TOKEN, FILES]) {
+    const order = ["ml/encryption", "ec/tls-server", "ml/tls-client"];
+    const { meta } = await world.enroll(key, `${key.type}-kem`, order);
+    const [kem, server, client] = meta.certificates;
+    assert.deepEqual([kem!.role, kem!.profile, kem!.attested_by], ["encryption", "ml/encryption", client!.serial]);
+    assert.deepEqual([server!.attested_by, client!.attested_by], [undefined, undefined]);
+  }
+  const { meta } = await world.enroll(FILES, "alone", ["ml/encryption"]);
+  assert.equal(meta.certificates[0]!.attested_by, undefined);
+  assert.deepEqual(world.warnings, []);
+  await world.enroll(FILES, "weak", ["ec/tls-client", "ml/encryption"]);
+  assert.match(world.warnings.join(), /ECDSA P-256 key that attests is weaker than the ML-KEM-768 key/);
 });
 
 Deno.test("the id is made from the common name, the date and chance", async () => {
