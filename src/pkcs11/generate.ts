@@ -83,6 +83,7 @@ export async function generateKey(ctx: TokenContext, row: KeyRow, ref: Pkcs11Key
 
 async function makeAndProve(ctx: TokenContext, pair: NewPair): Promise<TokenKey> {
   await ctx.pool.withSession((session) => makePair(ctx, session, pair), { write: true });
+  await refuseRival(ctx, pair);
   const key = await openNew(ctx, pair);
   await key.prove();
   if (ctx.signal?.aborted) throw new InterruptedError();
@@ -108,6 +109,16 @@ async function makePair(ctx: TokenContext, session: Session, pair: NewPair): Pro
     await destroyHandles(ctx, session, pair).catch(() => {});
     throw error;
   }
+}
+
+/**
+ * Another process may have used the same label between the look and the generation: a token has no lock for that. Each of
+ * them sees the other's key now, and none keeps one that a label would not select.
+ */
+async function refuseRival(ctx: TokenContext, { row, label, id }: NewPair): Promise<void> {
+  if (label === undefined) return;
+  const names = { row, keyTypes: requireMechanisms(ctx, row).keyTypes, filter: { label }, own: id };
+  await ctx.pool.withSession((session) => refuseTaken(ctx, session, names), { idempotent: true });
 }
 
 /** The new key as any later command will find it. */

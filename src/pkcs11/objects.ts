@@ -6,6 +6,7 @@ import { type Attributes, BOOLEAN_ATTRIBUTES, type Template } from "./attributes
 import { constantBytes } from "./codec.ts";
 import type { CKO } from "./constants.ts";
 import type { TokenContext } from "./context.ts";
+import { isStaleHandle } from "./errors.ts";
 import { constantName } from "./names.ts";
 import { privateHalfAttributes, publicHalfAttributes, type PublicKeyFacts, readPublicKey } from "./public_key.ts";
 import type { ObjectHandle, Session } from "./session.ts";
@@ -74,6 +75,20 @@ function publicKeyNames(ctx: TokenContext): string[] {
   return [...DESCRIPTION, ...publicHalfAttributes(ctx.driver)];
 }
 
+/** Attributes of an object that was found; undefined when another process has destroyed it since. */
+async function presentAttributes(
+  session: Session,
+  handle: ObjectHandle,
+  { names, action }: { names: readonly string[]; action: string },
+): Promise<Attributes | undefined> {
+  try {
+    return await session.attributes(handle, names, action);
+  } catch (error) {
+    if (isStaleHandle(error)) return undefined;
+    throw error;
+  }
+}
+
 /** The private keys that match, with their public halves. */
 export async function findPrivateKeys(
   ctx: TokenContext,
@@ -86,7 +101,8 @@ export async function findPrivateKeys(
   // attributes of all mechanisms are asked for; objects without them just leave them out
   const names = [...DESCRIPTION, ...BOOLEAN_ATTRIBUTES, ...privateHalfAttributes(ctx.driver)];
   for (const handle of await findObjects(ctx, session, { class: "CKO_PRIVATE_KEY", filter })) {
-    const attributes = await session.attributes(handle, names, action);
+    const attributes = await presentAttributes(session, handle, { names, action });
+    if (!attributes) continue;
     const id = attributes.bytes("CKA_ID");
     const label = attributes.text("CKA_LABEL") ?? "";
     // some modules search by part of a template only
@@ -133,7 +149,8 @@ class PublicHalves {
     const halves: Attributes[] = [];
     const action = `read a public key in token "${this.#ctx.label}"`;
     for (const handle of await findObjects(this.#ctx, this.#session, { class: "CKO_PUBLIC_KEY", filter })) {
-      halves.push(await this.#session.attributes(handle, publicKeyNames(this.#ctx), action));
+      const half = await presentAttributes(this.#session, handle, { names: publicKeyNames(this.#ctx), action });
+      if (half) halves.push(half);
     }
     return halves;
   }
@@ -223,21 +240,24 @@ export function keyInfo(ctx: TokenContext, key: PrivateKeyObject): KeyInfo {
 
 /**
  * Refuses names that are taken: an id by any key, a label by a key of the same type (the two keys of a hybrid may share
- * one).
+ * one). A key with the id `own` does not count.
  * @throws {TokenError} `key.exists`.
  */
 export async function refuseTaken(
   ctx: TokenContext,
   session: Session,
-  { row, keyTypes, filter }: { row: KeyRow; keyTypes: readonly number[]; filter: KeyFilter },
+  { row, keyTypes, filter, own }: { row: KeyRow; keyTypes: readonly number[]; filter: KeyFilter; own?: Uint8Array },
 ): Promise<void> {
   for (const objectClass of ["CKO_PRIVATE_KEY", "CKO_PUBLIC_KEY"] as const) {
     for (const part of ["id", "label"] as const) {
       const value = filter[part];
       if (value === undefined) continue;
       for (const handle of await findObjects(ctx, session, { class: objectClass, filter: { [part]: value } })) {
-        const found = await session.attributes(handle, DESCRIPTION, `read a key in token "${ctx.label}"`);
+        const action = `read a key in token "${ctx.label}"`;
+        const found = await presentAttributes(session, handle, { names: DESCRIPTION, action });
+        if (!found) continue;
         if (part === "id" ? !sameId(found, filter.id!) : !sameLabelAndType(found, filter.label!, keyTypes)) continue;
+        if (own !== undefined && sameId(found, own)) continue;
         const name = part === "id" ? `id ${encodeHex(filter.id!)}` : `label "${filter.label}"`;
         throw new TokenError(`Cannot generate a ${row.label} key in token "${ctx.label}": a key with ${name} exists`, {
           code: "key.exists",
@@ -269,8 +289,9 @@ export interface PublicKeyObject extends PublicKeyFacts {
 export async function findPublicKeys(ctx: TokenContext, session: Session, id: Uint8Array): Promise<PublicKeyObject[]> {
   const keys: PublicKeyObject[] = [];
   for (const handle of await findObjects(ctx, session, { class: "CKO_PUBLIC_KEY", filter: { id } })) {
-    const half = await session.attributes(handle, publicKeyNames(ctx), `read a public key in token "${ctx.label}"`);
-    if (!sameId(half, id)) continue;
+    const action = `read a public key in token "${ctx.label}"`;
+    const half = await presentAttributes(session, handle, { names: publicKeyNames(ctx), action });
+    if (!half || !sameId(half, id)) continue;
     const keyType = half.ulong("CKA_KEY_TYPE");
     keys.push({ ...await readPublicKey(ctx.driver, keyType, [half]), handle, keyType });
   }
@@ -300,7 +321,8 @@ export async function listObjects(ctx: TokenContext, session: Session): Promise<
   const action = `list the objects of token "${ctx.label}"`;
   const objects: ObjectInfo[] = [];
   for (const handle of await session.find({}, { action, batch: ctx.driver.findBatch })) {
-    const found = await session.attributes(handle, [...DESCRIPTION, ...BOOLEAN_ATTRIBUTES], action);
+    const found = await presentAttributes(session, handle, { names: [...DESCRIPTION, ...BOOLEAN_ATTRIBUTES], action });
+    if (!found) continue;
     const objectClass = found.ulong("CKA_CLASS");
     const type = found.ulong("CKA_KEY_TYPE");
     objects.push({

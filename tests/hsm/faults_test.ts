@@ -236,6 +236,41 @@ testWith("an interrupt after generation leaves nothing behind", { needs: ["softh
   assert.deepEqual(await provider.objects(), []);
 });
 
+testWith(
+  "a label that another process takes at the same moment is not used twice",
+  { needs: ["softhsm"] },
+  async () => {
+    using token = ownToken();
+    const ffi = shimFor(token);
+    ffi.hooks.C_GenerateKeyPair = (args, next) => {
+      const ids = [2, 4].map((at) => templateValues(ffi, args[at] as Uint8Array, Number(args[at + 1])).get("CKA_ID")!);
+      const turn = () => ids.forEach((id) => id[0]! ^= 0xff);
+      // the rival's key, which has an id of its own
+      turn();
+      next(...args);
+      turn();
+      return next(...args);
+    };
+    await using provider = await open(token, { ffi });
+    await assert.rejects(provider.generate(P256, refTo({ label: "k" })), {
+      code: "key.exists",
+      message: /a key with label "k" exists/,
+    });
+    assert.equal((await provider.objects()).length, 2, "one pair is left, the rival's");
+    await provider.open(refTo({ label: "k" }));
+  },
+);
+
+testWith("an object that goes while a list is made is left out", { needs: ["softhsm"] }, async () => {
+  using token = ownToken();
+  const ffi = shimFor(token);
+  await using provider = await open(token, { ffi });
+  for (const label of ["a", "b"]) await provider.generate(P256, refTo({ label }));
+  ffi.hooks.C_GetAttributeValue = answerOnce(CKR.CKR_OBJECT_HANDLE_INVALID);
+  assert.equal((await provider.list()).length, 1);
+  assert.equal((await provider.list()).length, 2);
+});
+
 testWith("half a pair, left by a generation that failed, is removed", { needs: ["softhsm"] }, async () => {
   using token = ownToken();
   const ffi = shimFor(token, {
