@@ -3,7 +3,7 @@ import type { Driver } from "../src/pkcs11/driver.ts";
 /**
  * NSS softokn (Mozilla), a token in software. Slot 2 is the key database; slot 1 has session keys only, slot 3 is the FIPS
  * token. The library wants to be told where its database is: `init_string` in hsm.yaml, or NSS_LIB_PARAMS. It is not among
- * the usual libraries, because without that it has nothing to show. ML-DSA since 3.116; no SLH-DSA, no ML-KEM-512.
+ * the usual libraries, because without that its tokens are empty and read-only. ML-DSA since 3.116; no SLH-DSA, no ML-KEM-512.
  */
 const driver: Driver = {
   api: 1,
@@ -15,10 +15,9 @@ const driver: Driver = {
   // the public object has the modulus, and not its length
   notCompared: ["CKA_MODULUS_BITS"],
   hints: {
-    CKR_ARGUMENTS_BAD:
-      "NSS wants to know its database: `init_string: \"configDir='sql:/path'\"` in hsm.yaml, or NSS_LIB_PARAMS",
+    CKR_TOKEN_WRITE_PROTECTED: "NSS knows no database, or opens it read-only: say where it is with " +
+      "`init_string: \"configDir='sql:/path'\"` in hsm.yaml, or with NSS_LIB_PARAMS, and use slot 2",
     CKR_DEVICE_ERROR: "The NSS database cannot be read or written: check the folder that configDir names",
-    CKR_TOKEN_WRITE_PROTECTED: "The NSS database was opened read-only: check `flags=` of its parameters and the folder",
     CKR_USER_PIN_NOT_INITIALIZED: "Set a password for the database with `certutil -W`",
   },
 };

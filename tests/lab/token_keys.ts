@@ -13,7 +13,7 @@ import type { Key, Pkcs11KeyRef } from "../../src/keys/types.ts";
 import { verifySignature } from "../../src/keys/verify.ts";
 import { listMechanisms } from "../../src/pkcs11/mechanisms.ts";
 import type { Driver } from "../../src/pkcs11/driver.ts";
-import { type Pkcs11Provider, pkcs11Provider } from "../../src/pkcs11/provider.ts";
+import { type Pkcs11Options, type Pkcs11Provider, pkcs11Provider } from "../../src/pkcs11/provider.ts";
 import { readCapabilities, SERVED } from "../support/capabilities.ts";
 import { type LabToken, labToken, type LabTokenName, TOKEN_NEEDS } from "../support/lab.ts";
 import { bytesOf, openssl, signatureOptions } from "../support/openssl_keys.ts";
@@ -40,16 +40,9 @@ export function registerTokenKeys(what: TokenKeys): void {
   const needs: Need[] = ["lab", "openssl-pqc", ...TOKEN_NEEDS[what.token]];
   const name = what.dialect ? `${what.token} as ${what.dialect.name}` : what.token;
   let token: LabToken | undefined;
-  async function open(): Promise<Pkcs11Provider> {
-    if (!token) {
-      token = await labToken(what.token);
-      for (const [variable, value] of Object.entries(token.env)) Deno.env.set(variable, value);
-    }
-    const { pin, label } = token;
-    return await pkcs11Provider({
-      ...{ configPath: "hsm.yaml", lib: token.lib, token: label, driver: what.dialect, notify: () => {} },
-      pin: () => Promise.resolve(new Secret(pin)),
-    });
+  async function open(more: Partial<Pkcs11Options> = {}): Promise<Pkcs11Provider> {
+    token ??= await tokenInProcess(what.token);
+    return await openLabToken(token, { driver: what.dialect, ...more });
   }
   Deno.test.afterAll(() => token?.[Symbol.dispose]());
 
@@ -84,9 +77,30 @@ export function registerTokenKeys(what: TokenKeys): void {
     await using provider = await open();
     await shareLabel(provider, findKeyRow(classical!), findKeyRow(pqc!));
   });
+  testWith(`${name}: signatures and secrets from several sessions at a time`, { needs, skip: hybrid }, async () => {
+    await using provider = await open({ sessions: 3 });
+    await manyAtATime(provider, findKeyRow(pqc!), findKeyRow("ml-kem-768"));
+  });
 }
 
-function ref(label: string, more: Partial<Pkcs11KeyRef> = {}): Pkcs11KeyRef {
+/** A token that this very process can use. */
+export async function tokenInProcess(name: LabTokenName): Promise<LabToken> {
+  const token = await labToken(name);
+  for (const [variable, value] of Object.entries(token.env)) Deno.env.set(variable, value);
+  return token;
+}
+
+/** Opens a token of the laboratory. */
+export async function openLabToken(
+  { lib, label, pin }: LabToken,
+  more: Partial<Pkcs11Options> = {},
+): Promise<Pkcs11Provider> {
+  const options = { configPath: "hsm.yaml", lib, token: label, notify: () => {} };
+  return await pkcs11Provider({ ...options, pin: () => Promise.resolve(new Secret(pin)), ...more });
+}
+
+/** A reference by label, and more. */
+export function ref(label: string, more: Partial<Pkcs11KeyRef> = {}): Pkcs11KeyRef {
   return { type: "pkcs11", config: "hsm.yaml", label, ...more };
 }
 
@@ -126,7 +140,8 @@ const USES: ReadonlySet<string> = new Set([
   ...["CKA_SIGN", "CKA_SIGN_RECOVER", "CKA_DECRYPT", "CKA_UNWRAP", "CKA_DERIVE", "CKA_ENCAPSULATE", "CKA_DECAPSULATE"],
 ]);
 
-async function works(row: KeyRow, key: Key): Promise<void> {
+/** A key signs with every scheme, or decapsulates, to every judge's satisfaction. */
+export async function works(row: KeyRow, key: Key): Promise<void> {
   using tmp = tempFolder();
   tmp.write("pub.pem", encodePem("PUBLIC KEY", key.spki));
   tmp.write("message", MESSAGE);
@@ -211,6 +226,23 @@ async function shareLabel(provider: Pkcs11Provider, classical: KeyRow, pqc: KeyR
   assert.deepEqual((await provider.list()).map(({ algorithm }) => algorithm), [pqc]);
   await provider.delete(two.ref);
   assert.deepEqual(await keyObjects(provider), []);
+}
+
+/** Calls on other threads, whose memory must live until they are over. */
+async function manyAtATime(provider: Pkcs11Provider, dsa: KeyRow, kem: KeyRow): Promise<void> {
+  const [signing, secrets] = [await provider.generate(dsa, ref("many")), await provider.generate(kem, ref("many"))];
+  const scheme = findSchemeRow(dsa.schemes[0]!);
+  await Promise.all(Array.from({ length: 30 }, async (_, i) => {
+    if (i % 3 === 2) {
+      const { ciphertext, sharedSecret } = await encapsulate(secrets.spki);
+      return assert.deepEqual(await secrets.decapsulate!(ciphertext), sharedSecret);
+    }
+    const message = new Uint8Array(1000 + i).fill(i);
+    const under = i % 3 === 1 ? { context: new Uint8Array(i).fill(i) } : {};
+    const signature = await signing.signer(scheme, under).sign(message);
+    assert.ok(await verifySignature({ spki: signing.spki, scheme, message, signature, ...under }), String(i));
+  }));
+  for (const { ref } of [signing, secrets]) await provider.delete(ref);
 }
 
 function checkDump(provider: Pkcs11Provider, driver: string): void {
