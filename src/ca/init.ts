@@ -1,9 +1,7 @@
 import { chooseScheme, defaultScheme, type SchemeRow } from "../alg/find.ts";
 import { equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
-import type { Key } from "../keys/types.ts";
 import type { CompiledProfile } from "../profile/types.ts";
-import { FileNames } from "../store/file_names.ts";
 import { joinPath, keyFile } from "../store/layout.ts";
 import type { CaMeta, KeyEntry } from "../store/meta.ts";
 import { writeNewCa } from "../store/new_ca.ts";
@@ -16,12 +14,12 @@ import { signCertificate } from "../x509/sign.ts";
 import { buildTbsCertificate, type TbsSpec } from "../x509/tbs.ts";
 import type { Certificate, Csr } from "../x509/types.ts";
 import { checkInterrupted, type Deps, formatInstant, wholeSecond } from "./deps.ts";
-import { type HolderKey, holderKey } from "./holder_key.ts";
+import type { HolderKey } from "./holder_key.ts";
 import { checkRequest, lintRequest, recordCertificates, signRequest } from "./issue.ts";
 import type { Issuers } from "./issuers.ts";
-import { keyParts } from "./key_parts.ts";
 import { commonNameOf, newCaMeta } from "./new_meta.ts";
-import { type KeyPlaces, obtainKeys, placeOf, type WantedKey } from "./obtain_keys.ts";
+import { type KeyPlaces, obtainKeys } from "./obtain_keys.ts";
+import { keysOfProfiles, wantedKeys } from "./profile_keys.ts";
 import { standInKeys } from "./stand_in.ts";
 
 /** A CA to be made. */
@@ -74,9 +72,13 @@ export async function initCa(request: InitRequest, deps: Deps): Promise<InitResu
   await using staging = await stageCaFolder(joinPath(deps.cwd, request.folder));
   if (!csrOnly) { for (const plan of plans) await lintPlan(plan, request, notBefore); }
   checkInterrupted(deps);
-  await using made = await obtainKeys(wantedKeys(request, plans, staging.folder), deps);
+  const wanted = wantedKeys(plans, request, {
+    file: (name) => ({ path: `${staging.folder}/${keyFile(VERSION, name)}`, stored: keyFile(VERSION, name) }),
+    label: commonNameOf(profiles[0].subject),
+  });
+  await using made = await obtainKeys(wanted, deps);
   try {
-    const holders = joined(plans, made.keys);
+    const holders = keysOfProfiles(plans, made).map(({ key }) => key);
     checkInterrupted(deps);
     const written = csrOnly
       ? { csr: await makeRequest(plans[0]!, holders[0]!), certificates: [] }
@@ -159,35 +161,6 @@ function rootSpec(
     extensions: profile.extensions,
     ...(alternativeSpki ? { alternative: { spki: alternativeSpki, scheme: defaultScheme(profile.rows[1]!) } } : {}),
   };
-}
-
-/** Every key of every profile, with its place: keys of one profile share a label. */
-function wantedKeys(request: InitRequest, plans: readonly Plan[], folder: string): WantedKey[] {
-  const names = new FileNames();
-  return plans.flatMap(({ profile, scheme }, i) =>
-    keyParts(profile, scheme).map((part): WantedKey => {
-      const place = placeOf(part, request);
-      const stored = keyFile(VERSION, names.next(part.row.name));
-      const label = place.type === "pkcs11" ? place.ref.label ?? commonNameOf(profile.subject) : undefined;
-      return {
-        part,
-        place,
-        profileName: profile.name,
-        file: { path: `${folder}/${stored}`, stored },
-        ...(label === undefined ? {} : { label: plans.length > 1 ? `${label}-${i}` : label }),
-      };
-    })
-  );
-}
-
-/** The keys of each profile as one. */
-function joined(plans: readonly Plan[], keys: readonly Key[]): HolderKey[] {
-  let at = 0;
-  return plans.map(({ profile, scheme }) => {
-    const count = keyParts(profile, scheme).length;
-    at += count;
-    return holderKey(profile, keys.slice(at - count, at));
-  });
 }
 
 async function makeRequest({ profile, scheme }: Plan, key: HolderKey): Promise<Csr> {

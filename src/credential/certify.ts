@@ -2,11 +2,10 @@ import { defaultScheme } from "../alg/find.ts";
 import { attestOptions } from "../ca/attest.ts";
 import { checkCsr } from "../ca/csr_keys.ts";
 import { type Deps, wholeSecond } from "../ca/deps.ts";
-import type { HolderKey } from "../ca/holder_key.ts";
 import { signRequest } from "../ca/issue.ts";
 import { issuerName, type Issuers } from "../ca/issuers.ts";
+import type { ProfileKeys } from "../ca/profile_keys.ts";
 import type { CompiledProfile } from "../profile/types.ts";
-import type { KeyEntry } from "../store/meta.ts";
 import { buildCsr } from "../x509/csr.ts";
 import { encodeExtensions } from "../x509/extensions/mod.ts";
 import { encodeName } from "../x509/name.ts";
@@ -15,13 +14,10 @@ import type { Certificate } from "../x509/types.ts";
 import type { EnrolledPart } from "./new_meta.ts";
 
 /** One profile of a credential with its keys, before it has a certificate. */
-export interface UncertifiedPart {
+export interface UncertifiedPart extends ProfileKeys {
   readonly profile: CompiledProfile;
   /** Middle of the name of its certificate file. */
   readonly name: string;
-  readonly key: HolderKey;
-  /** Its keys as metadata lists them. */
-  readonly entries: readonly KeyEntry[];
 }
 
 /**

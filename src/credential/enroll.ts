@@ -1,11 +1,11 @@
 import { encodeHex, encodePem, randomBytes } from "../bytes.ts";
 import { checkInterrupted, type Deps, wholeSecond } from "../ca/deps.ts";
-import { holderKey } from "../ca/holder_key.ts";
 import { checkRequest, lintRequest, recordCertificates } from "../ca/issue.ts";
 import type { Issuers } from "../ca/issuers.ts";
-import { keyParts, keysName } from "../ca/key_parts.ts";
+import { keysName } from "../ca/key_parts.ts";
 import { subjectFields } from "../ca/new_meta.ts";
-import { type KeyPlaces, type ObtainedKeys, obtainKeys, placeOf, type WantedKey } from "../ca/obtain_keys.ts";
+import { type KeyPlaces, obtainKeys } from "../ca/obtain_keys.ts";
+import { keysOfProfiles, wantedKeys } from "../ca/profile_keys.ts";
 import { InputError } from "../errors.ts";
 import { writeFileDurably } from "../files.ts";
 import type { CompiledProfile } from "../profile/types.ts";
@@ -21,7 +21,7 @@ import { FileNames } from "../store/file_names.ts";
 import type { CredentialMeta } from "../store/meta.ts";
 import { formatMeta } from "../store/meta_check.ts";
 import type { Certificate } from "../x509/types.ts";
-import { certifyParts, type UncertifiedPart } from "./certify.ts";
+import { certifyParts } from "./certify.ts";
 import { type EnrolledPart, newMeta } from "./new_meta.ts";
 
 /**
@@ -63,9 +63,16 @@ export async function enroll(issuers: Issuers, request: EnrollRequest, deps: Dep
   }
   for (const profile of request.profiles) await lintRequest(issuers.for(profile), { profile, notBefore: now });
   await using staging = await CredentialStaging.create(request.credDir, id, VERSION);
-  await using made = await obtainKeys(wantedKeys(request, id, staging), deps);
+  const keyed = request.profiles.map((profile) => ({ profile }));
+  const file = (name: string) => ({ path: staging.path(keyPath(name)), stored: keyPath(name) });
+  await using made = await obtainKeys(wantedKeys(keyed, request, { file, label: id, isNumbered: true }), deps);
   try {
-    const parts = await certifyParts(issuers, joined(request, made), deps);
+    const names = new FileNames();
+    const uncertified = keysOfProfiles(keyed, made).map((keys, i) => {
+      const profile = request.profiles[i]!;
+      return { ...keys, profile, name: names.next(keysName(profile)) };
+    });
+    const parts = await certifyParts(issuers, uncertified, deps);
     const facts = { id, version: VERSION, created: now, caFolder: issuers.store.folder, staging };
     const meta = await newMeta(parts, facts);
     await writeFiles(staging, parts, { meta, chain: await chainOf(issuers, request) });
@@ -90,43 +97,15 @@ export function defaultId(profiles: readonly CompiledProfile[], now: Date): stri
   return `${name}-${now.toISOString().slice(0, 10).replaceAll("-", "")}-${encodeHex(randomBytes(3))}`;
 }
 
+function keyPath(name: string): string {
+  return credentialKeyFile(VERSION, name);
+}
+
 function checkProfile(profile: CompiledProfile): void {
   if (!profile.isCa) return;
   throw new InputError(`Cannot enroll a credential with profile "${profile.name}": it is the profile of a CA`, {
     code: "profile.is_ca",
     hint: "Make a CA with: qpki ca init",
-  });
-}
-
-function wantedKeys(request: EnrollRequest, id: string, staging: CredentialStaging): WantedKey[] {
-  const names = new FileNames();
-  return request.profiles.flatMap((profile, i) =>
-    keyParts(profile).map((part): WantedKey => {
-      const place = placeOf(part, request);
-      const stored = credentialKeyFile(VERSION, names.next(part.row.name));
-      const file = { path: staging.path(stored), stored };
-      const wanted = { part, place, profileName: profile.name, file };
-      if (place.type !== "pkcs11") return wanted;
-      const { label = id } = place.ref;
-      const isNumbered = request.profiles.length > 1 || place.ref.label === undefined;
-      return { ...wanted, label: isNumbered ? `${label}-${i}` : label };
-    })
-  );
-}
-
-/** The keys of each profile together. */
-function joined({ profiles }: EnrollRequest, { keys, entries }: ObtainedKeys): UncertifiedPart[] {
-  const names = new FileNames();
-  let at = 0;
-  return profiles.map((profile) => {
-    const start = at;
-    at += keyParts(profile).length;
-    return {
-      profile,
-      name: names.next(keysName(profile)),
-      key: holderKey(profile, keys.slice(start, at)),
-      entries: entries.slice(start, at),
-    };
   });
 }
 
