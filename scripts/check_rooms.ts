@@ -56,6 +56,7 @@ const ROOMS: readonly Room[] = [
 
 /** Library to the files that may import it. */
 const DOORS: readonly (readonly [library: RegExp, files: RegExp])[] = [
+  [/^commander$/, /^src\/cli\/arguments\.ts$/],
   [/^koffi$/, /^src\/pkcs11\/ffi\.ts$/],
   [/^@noble\//, /^src\/keys\//],
   [/^(pkijs|asn1js)$/, /^src\/(x509|asn1)\//],

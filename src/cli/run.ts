@@ -1,5 +1,4 @@
 import { EXIT, type ExitStatus, InterruptedError, UsageError } from "../errors.ts";
-import { parseArguments } from "./arguments.ts";
 import type { Command } from "./command.ts";
 import { COMMANDS } from "./commands/mod.ts";
 import { ParsedInput, type RawInput } from "./input.ts";
@@ -53,7 +52,7 @@ async function dispatch(argv: readonly string[], io: Io, output: Output): Promis
 async function runCommand(call: Call & { kind: "command" }, io: Io, output: Output): Promise<ExitStatus> {
   const { default: command } = await call.row.load();
   const name = `qpki ${call.row.path.join(" ")}`;
-  const raw = parseOrExplain(command, call.rest, name);
+  const raw = await parseOrExplain(command, call.rest, name);
   if (raw.flags.has("help")) {
     const { commandHelp } = await import("./help.ts");
     await output.text(commandHelp(call.row, command));
@@ -75,7 +74,8 @@ async function runCommand(call: Call & { kind: "command" }, io: Io, output: Outp
   }
 }
 
-function parseOrExplain(command: Command, argv: readonly string[], name: string): RawInput {
+async function parseOrExplain(command: Command, argv: readonly string[], name: string): Promise<RawInput> {
+  const { parseArguments } = await import("./arguments.ts");
   try {
     return parseArguments(command, argv);
   } catch (error) {
