@@ -14,8 +14,18 @@ import { makeKey, prepareKey } from "./new_key.ts";
 /** Where a key is to be. */
 export type KeyPlace =
   | { readonly type: "software"; readonly existing?: string; readonly passphrase?: PassphraseSource }
-  /** Without a label one is made by whoever asks. */
-  | { readonly type: "pkcs11"; readonly ref: Pkcs11KeyRef; readonly existing?: boolean };
+  | TokenPlace;
+
+/** A place in a token. Without a label one is made by whoever asks. */
+export interface TokenPlace {
+  readonly type: "pkcs11";
+  readonly ref: Pkcs11KeyRef;
+  readonly existing?: boolean;
+  /** What metadata calls the configuration, where that is not the path in `ref`. */
+  readonly storedConfig?: string;
+  /** Labels of keys of earlier versions: a new key may have one of them too. */
+  readonly earlierLabels?: ReadonlySet<string>;
+}
 
 /** Where the keys go: post-quantum ones apart where `pqc` says so. */
 export interface KeyPlaces {
@@ -137,7 +147,8 @@ function schemeOf({ scheme }: KeyPart) {
 async function targetRef({ place, file, label }: WantedKey, deps: Deps): Promise<KeyRef> {
   if (place.type === "pkcs11") {
     const ref = { ...place.ref, config: joinPath(deps.cwd, place.ref.config) };
-    return place.existing || label === undefined ? ref : { ...ref, label };
+    if (place.existing || label === undefined) return ref;
+    return { ...ref, label, ...(place.earlierLabels?.has(label) ? { sharesLabel: true } : {}) };
   }
   await makeFolder(parentFolder(parentFolder(file.path)));
   await makeFolder(parentFolder(file.path), 0o700);
@@ -202,7 +213,7 @@ function storageOf({ place, file }: Target, key: Key): KeyStorage {
   return {
     type: "pkcs11",
     // as the operator wrote it: later commands find it from there
-    config: place.ref.config,
+    config: place.storedConfig ?? place.ref.config,
     ...(label === undefined ? {} : { label }),
     ...(keyId === undefined ? {} : { key_id: keyId }),
   };

@@ -33,6 +33,8 @@ export interface Pkcs11KeyRef {
   readonly algorithm?: string;
   /** SHA-256 of the SubjectPublicKeyInfo, hex: what identifies the key for good; compared at every use. */
   readonly spkiSha256?: string;
+  /** For a key to be made: other keys may have its label, namely those of earlier versions; its id tells it apart. */
+  readonly sharesLabel?: boolean;
 }
 
 /** Where a key is. A tagged union: no field belongs to two kinds. */

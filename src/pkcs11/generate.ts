@@ -30,6 +30,7 @@ interface PairHandles {
 interface NewPair {
   readonly row: KeyRow;
   readonly label?: string | undefined;
+  readonly sharesLabel: boolean;
   readonly id: Uint8Array;
   /** Whether the id is random, so that whatever has it is ours. */
   readonly ownId: boolean;
@@ -56,7 +57,8 @@ export async function prepareKey(
     });
   }
   const { keyTypes } = requireMechanisms(ctx, row, scheme);
-  const filter = keyFilter(ref);
+  const { label, ...others } = keyFilter(ref);
+  const filter = ref.sharesLabel || label === undefined ? others : { ...others, label };
   await ctx.pool.withSession((session) => refuseTaken(ctx, session, { row, keyTypes, filter }), { idempotent: true });
 }
 
@@ -70,7 +72,13 @@ export async function generateKey(ctx: TokenContext, row: KeyRow, ref: Pkcs11Key
   const chosen = keyFilter(ref).id;
   for (let tries = 1;; tries++) {
     if (ctx.signal?.aborted) throw new InterruptedError();
-    const pair: NewPair = { row, label: ref.label, id: chosen ?? randomBytes(ID_BYTES), ownId: chosen === undefined };
+    const pair: NewPair = {
+      row,
+      label: ref.label,
+      sharesLabel: ref.sharesLabel ?? false,
+      id: chosen ?? randomBytes(ID_BYTES),
+      ownId: chosen === undefined,
+    };
     try {
       return await makeAndProve(ctx, pair);
     } catch (error) {
@@ -115,8 +123,8 @@ async function makePair(ctx: TokenContext, session: Session, pair: NewPair): Pro
  * Another process may have used the same label between the look and the generation: a token has no lock for that. Each of
  * them sees the other's key now, and none keeps one that a label would not select.
  */
-async function refuseRival(ctx: TokenContext, { row, label, id }: NewPair): Promise<void> {
-  if (label === undefined) return;
+async function refuseRival(ctx: TokenContext, { row, label, sharesLabel, id }: NewPair): Promise<void> {
+  if (label === undefined || sharesLabel) return;
   const names = { row, keyTypes: requireMechanisms(ctx, row).keyTypes, filter: { label }, own: id };
   await ctx.pool.withSession((session) => refuseTaken(ctx, session, names), { idempotent: true });
 }
