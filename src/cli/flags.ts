@@ -190,11 +190,19 @@ export function required(flag: Flag): Flag {
   return { ...flag, required: true };
 }
 
-/** Configuration path of the hsm group; HSM_CONFIG of the environment counts only with `env` (the hsm commands). */
-export function hsmConfigPath(input: Input, ctx: Context, options: { env?: boolean } = {}): string | undefined {
+/** Where the hsm group's configuration may come from besides its flag. */
+export interface HsmOptions {
+  /** HSM_CONFIG of the environment counts: in the hsm commands only. */
+  readonly env?: boolean;
+  /** A path that is known already. */
+  readonly config?: string | undefined;
+}
+
+/** Configuration path of the hsm group. */
+export function hsmConfigPath(input: Input, ctx: Context, options: HsmOptions = {}): string | undefined {
   const given = input.text(HSM_CONFIG.name);
   if (given === "") throw new UsageError("Cannot use --hsm-config: the path is empty", { code: "usage.hsm" });
-  return given ?? (options.env ? ctx.env("HSM_CONFIG") || undefined : undefined);
+  return given ?? options.config ?? (options.env ? ctx.env("HSM_CONFIG") || undefined : undefined);
 }
 
 /**
@@ -202,7 +210,7 @@ export function hsmConfigPath(input: Input, ctx: Context, options: { env?: boole
  * token. The path of the configuration stays as written; label and id may both be absent.
  * @throws {UsageError} for a label or id without --hsm-config, and for an id that is not hex.
  */
-export function hsmRef(input: Input, ctx: Context, options: { env?: boolean } = {}): Pkcs11KeyRef | undefined {
+export function hsmRef(input: Input, ctx: Context, options: HsmOptions = {}): Pkcs11KeyRef | undefined {
   const config = hsmConfigPath(input, ctx, options);
   const label = input.text(KEY_LABEL.name);
   const id = input.text(KEY_ID.name);

@@ -75,7 +75,7 @@ const command: Command = {
     }
     const out = await outputPath(input, ctx, csrOnly);
     const profiles = await compiledProfiles(input, ctx, { caDir: joinPath(ctx.cwd, folder), flags: FLAGS });
-    const places = keyPlaces(input, ctx, { profiles, question: "Passphrase of the CA key", ...existing });
+    const places = await keyPlaces(input, ctx, { profiles, question: "Passphrase of the CA key", ...existing });
     await using parent = await openParent(input, ctx, profiles);
     const request = { folder, profiles, ...places, csrOnly, ...(parent ? { parent } : {}) };
     const result = await initCa(request, ctx).catch((error) => {

@@ -56,7 +56,7 @@ const command: Command = {
     if (id !== undefined) await checkCredentialFree(credDir, id);
     const store = await CaStore.open(caDir);
     const profiles = await compiledProfiles(input, ctx, { caDir, flags: FLAGS });
-    const places = keyPlaces(input, ctx, { profiles, question: "Passphrase of the new key" });
+    const places = await keyPlaces(input, ctx, { profiles, question: "Passphrase of the new key" });
     const passphrase = ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key");
     await using issuers = await openIssuers(store, profiles, { deps: ctx, passphrase });
     const named = id === undefined ? {} : { id };
