@@ -7,45 +7,61 @@ import { type CaMeta, type CaVersion, type KeyEntry, META_SCHEMA } from "../stor
 import type { Name } from "../x509/types.ts";
 import { keysName } from "./key_parts.ts";
 
-/** What the first metadata of a CA says. */
-export interface NewMetaFacts {
+/** What metadata says of a new version. */
+export interface NewVersionFacts {
   readonly versionId: string;
   /** In the order of the certificates; all have the same subject. */
   readonly profiles: readonly [CompiledProfile, ...CompiledProfile[]];
-  readonly role: "root" | "subordinate";
+  /** Values of profile variables as the operator gave them. */
+  readonly variables?: Readonly<Record<string, unknown>> | undefined;
   /** In the order of the certificates. */
   readonly keys: readonly KeyEntry[];
   /** One a profile. */
   readonly schemes: readonly SchemeRow[];
-  /** Whether the certificate is still to come. */
-  readonly pending: boolean;
+  readonly status: "active" | "pending";
+  /** Whether a request was made, and the certificate is still to come. */
+  readonly isRequest: boolean;
   /** RFC 3339. */
   readonly created: string;
 }
 
+/** What the first metadata of a CA says. */
+export interface NewMetaFacts extends Omit<NewVersionFacts, "status"> {
+  readonly role: "root" | "subordinate";
+  /** The CA above, as seen from the CA's folder. */
+  readonly parent?: string | undefined;
+}
+
 /** Metadata of a CA with one version. */
 export function newCaMeta(facts: NewMetaFacts): CaMeta {
-  const { versionId, profiles, pending, created } = facts;
-  const names = new FileNames();
-  const version: CaVersion = {
-    profiles: profiles.map(({ name }) => name),
-    algos: profiles.flatMap(({ rows }) => rows.map(({ name }) => name)),
-    status: pending ? "pending" : "active",
-    created,
-    keys: [...facts.keys],
-    modes: profiles.map(({ mode }) => mode),
-    schemes: facts.schemes.map(({ name }) => name),
-    ...(pending
-      ? { csr: csrFile(versionId) }
-      : { certificates: profiles.map((profile) => certificateFile(versionId, names.next(keysName(profile)))) }),
-  };
+  const { versionId, profiles, isRequest, parent, created } = facts;
   return {
     schema: META_SCHEMA,
     subject: subjectFields(profiles[0].subject),
     role: facts.role,
+    ...(parent === undefined ? {} : { parent }),
     created,
-    active: pending ? "" : versionId,
-    versions: { [versionId]: version },
+    active: isRequest ? "" : versionId,
+    versions: { [versionId]: newVersion({ ...facts, status: isRequest ? "pending" : "active" }) },
+  };
+}
+
+/** A version as metadata lists it. */
+export function newVersion(facts: NewVersionFacts): CaVersion {
+  const { versionId, profiles, variables = {}, status, isRequest, created } = facts;
+  const names = new FileNames();
+  return {
+    profiles: profiles.map(({ name }) => name),
+    ...(Object.keys(variables).length > 0 ? { variables: { ...variables } } : {}),
+    algos: profiles.flatMap(({ rows }) => rows.map(({ name }) => name)),
+    status,
+    created,
+    keys: [...facts.keys],
+    modes: profiles.map(({ mode }) => mode),
+    schemes: facts.schemes.map(({ name }) => name),
+    ...(isRequest
+      ? { csr: csrFile(versionId) }
+      : { certificates: profiles.map((profile) => certificateFile(versionId, names.next(keysName(profile)))) }),
   };
 }
 

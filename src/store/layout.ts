@@ -7,6 +7,12 @@
 export const META_FILE = "ca.meta.json";
 /** Held while the CA changes. */
 export const LOCK_FILE = ".lock";
+/** What is about to happen and what has happened, durable before it does. */
+export const JOURNAL_FILE = "journal.jsonl";
+/** Earlier parts of the journal. */
+export const JOURNAL_FOLDER = "journal";
+/** Files on their way to their place, and the guards of commands under way. */
+export const STAGING_FOLDER = ".staging";
 /** OpenSSL's certificate database. */
 export const INDEX_FILE = "index.txt";
 /** Attributes of the database; without it OpenSSL insists on unique subjects. */
@@ -44,6 +50,11 @@ export function csrFile(id: string): string {
   return `versions/${id}/ca.csr`;
 }
 
+/** Certificates of a version with those above them. */
+export function versionChainFile(id: string): string {
+  return `versions/${id}/certs/chain.pem`;
+}
+
 /** Where the certificate with `serial` (upper-case hex) may be; the first is where it is written. */
 export function issuedFiles(serial: string): readonly [string, ...string[]] {
   const lower = serial.toLowerCase();
@@ -73,4 +84,25 @@ export function parentFolder(path: string): string {
   const at = Math.max(trimmed.lastIndexOf("/"), Deno.build.os === "windows" ? trimmed.lastIndexOf("\\") : -1);
   if (at < 0) return ".";
   return at === 0 ? "/" : trimmed.slice(0, at);
+}
+
+/** `path` as seen from `folder`; both absolute. Where no way leads from one to the other it stays absolute. */
+export function relativePath(folder: string, path: string): string {
+  const [from, to] = [segments(folder), segments(path)];
+  const common = from.findIndex((name, i) => name !== to[i]);
+  const shared = common < 0 ? from.length : common;
+  if (shared === 0) return path;
+  const steps = [...from.slice(shared).map(() => ".."), ...to.slice(shared)];
+  return steps.join("/") || ".";
+}
+
+/** Names on the way to an absolute path, without detours; the first is empty or a drive. */
+function segments(path: string): string[] {
+  const names: string[] = [];
+  for (const name of path.split(/[\\/]+/)) {
+    if (name === "." || (name === "" && names.length > 0)) continue;
+    if (name === ".." && names.length > 1) names.pop();
+    else if (name !== "..") names.push(name);
+  }
+  return names;
 }

@@ -31,9 +31,22 @@ export interface KeyEntry {
 /** State of a version. `pending` has a key but no (accepted) certificate or is not active yet. */
 export type VersionStatus = "active" | "pending" | "archived";
 
+/** A certificate of a version's key by the key of another one, and its file. */
+export interface CrossCertificate {
+  /** Id of the version whose key it certifies. */
+  subject: string;
+  /** Id of the version that signed it. */
+  issuer: string;
+  serial: string;
+  /** Relative path. */
+  path: string;
+}
+
 /** One version of a CA. */
 export interface CaVersion {
   profiles: string[];
+  /** Values of profile variables as the operator gave them, for the next version. */
+  variables?: Record<string, unknown>;
   /** Key algorithms of the certificates: two for a Catalyst one, the composite one for a pair that works as one. */
   algos: string[];
   status: VersionStatus;
@@ -47,8 +60,12 @@ export interface CaVersion {
   schemes?: string[];
   /** Certificates, relative paths, one per profile; absent while pending a certificate. */
   certificates?: string[];
-  /** Request handed out by `ca init --csr-only`, relative path. */
+  /** Request handed out by `--csr-only`, relative path. */
   csr?: string;
+  /** Certificates with those above them, the root last, relative path; `chain.pem` is that of the active version. */
+  chain?: string;
+  /** Made when this version was. */
+  cross_certificates?: CrossCertificate[];
   [unknown: string]: unknown;
 }
 
@@ -58,6 +75,8 @@ export interface CaMeta {
   subject: { common_name?: string; [unknown: string]: unknown };
   /** `root` or `subordinate`: stored, never guessed. */
   role?: "root" | "subordinate";
+  /** Folder of the CA above, where it is one of ours: absolute, or seen from this CA's folder. */
+  parent?: string;
   created?: string;
   active: string;
   versions: Record<string, CaVersion>;

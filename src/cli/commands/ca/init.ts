@@ -26,7 +26,7 @@ import {
   VAR_FLAGS,
 } from "../../flags.ts";
 import { CLASSICAL_IN, keyPlaces, PQC_IN } from "../../key_places.ts";
-import { compiledProfiles, VALIDITY } from "../../profile_input.ts";
+import { compiledProfiles, givenVariables, VALIDITY } from "../../profile_input.ts";
 
 const FLAGS: readonly Flag[] = [
   required(PROFILES),
@@ -77,7 +77,8 @@ const command: Command = {
     const profiles = await compiledProfiles(input, ctx, { caDir: joinPath(ctx.cwd, folder), flags: FLAGS });
     const places = await keyPlaces(input, ctx, { profiles, question: "Passphrase of the CA key", ...existing });
     await using parent = await openParent(input, ctx, profiles);
-    const request = { folder, profiles, ...places, csrOnly, ...(parent ? { parent } : {}) };
+    const variables = await givenVariables(input, ctx);
+    const request = { folder, profiles, variables, ...places, csrOnly, ...(parent ? { parent } : {}) };
     const result = await initCa(request, ctx).catch((error) => {
       throw suggestExisting(error);
     });
