@@ -1,5 +1,6 @@
 import { InputError, suggest, UsageError } from "../errors.ts";
 import type { CompiledProfile, Profile } from "../profile/types.ts";
+import type { Name } from "../x509/types.ts";
 import type { Context, Flag, Input } from "./command.ts";
 import { PROFILE, VAR, VAR_FILE } from "./flags.ts";
 
@@ -46,27 +47,42 @@ export function givenValidity(input: Input, flags: readonly Flag[]): { validity?
   return text === undefined ? {} : { validity: text };
 }
 
+/** A version that is there already: the next one is like it but for what the flags say. */
+export interface PresentVersion {
+  /** Names of its profiles. */
+  readonly profiles: readonly string[];
+  /** Values that were given for it. */
+  readonly variables?: Readonly<Record<string, unknown>> | undefined;
+  /** The holder's name, which stays. */
+  readonly subject: Name;
+}
+
+/** What {@link compiledProfiles} starts from. */
+export interface ProfileOptions {
+  readonly caDir: string;
+  /** Those of the command. */
+  readonly flags: readonly Flag[];
+  readonly present?: PresentVersion;
+}
+
 /**
  * The profiles that --profile names, filled in with what --var, --var-file, --validity and --days give. Each of several takes
- * the variables it declares; one that none of them declares is a mistake.
- * @throws {InputError} as `loadProfile` and `compileProfile`; `variable.unknown`.
+ * the variables it declares; one that none of them declares is a mistake. With a present version its profiles, values and
+ * subject hold where nothing else is said.
+ * @throws {InputError} as `loadProfile` and `compileProfile`; `variable.unknown`, `profile.unknown`.
  */
 export async function compiledProfiles(
   input: Input,
   ctx: Context,
-  { caDir, flags }: { readonly caDir: string; readonly flags: readonly Flag[] },
+  { caDir, flags, present }: ProfileOptions,
 ): Promise<[CompiledProfile, ...CompiledProfile[]]> {
-  const { loadProfile } = await import("../profile/load.ts");
   const { compileProfile } = await import("../profile/compile.ts");
   const given = await givenVariables(input, ctx);
-  const validity = givenValidity(input, flags);
-  const profiles: Profile[] = [];
-  for (const name of input.list(PROFILE.name)) profiles.push(await loadProfile(name, { caDir, cwd: ctx.cwd }));
-  const [first, ...others] = profiles;
-  if (others.length === 0) return [compileProfile(first!, given, validity)];
+  const options = { ...givenValidity(input, flags), ...(present ? { subject: present.subject } : {}) };
+  const profiles = await namedProfiles(input, ctx, { caDir, flags, ...(present ? { present } : {}) });
   const declared = new Set(profiles.flatMap((profile) => Object.keys(profile.variables)));
   const unknown = Object.keys(given).find((name) => !declared.has(name));
-  if (unknown !== undefined) {
+  if (unknown !== undefined && profiles.length > 1) {
     const near = suggest(unknown, declared);
     throw new InputError(`Cannot use variable "${unknown}": none of the profiles has it`, {
       code: "variable.unknown",
@@ -74,8 +90,37 @@ export async function compiledProfiles(
     });
   }
   const [head, ...rest] = profiles.map((profile) => {
-    const own = Object.entries(given).filter(([name]) => Object.hasOwn(profile.variables, name));
-    return compileProfile(profile, Object.fromEntries(own), validity);
+    const isOwn = ([name]: [string, unknown]) => Object.hasOwn(profile.variables, name);
+    // what the name says counts, not what was once given for it
+    const inSubject = profile.subject.flatMap(({ values }) => values.flatMap(({ variables }) => variables));
+    const earlier = Object.fromEntries(
+      Object.entries(present?.variables ?? {}).filter((entry) => isOwn(entry) && !inSubject.includes(entry[0])),
+    );
+    const own = profiles.length > 1 ? Object.fromEntries(Object.entries(given).filter(isOwn)) : given;
+    return compileProfile(profile, { ...earlier, ...own }, options);
   });
   return [head!, ...rest];
+}
+
+async function namedProfiles(input: Input, ctx: Context, { caDir, present }: ProfileOptions): Promise<Profile[]> {
+  const { loadProfile } = await import("../profile/load.ts");
+  const stated = input.list(PROFILE.name);
+  const profiles: Profile[] = [];
+  for (const name of stated.length > 0 ? stated : present?.profiles ?? []) {
+    try {
+      profiles.push(await loadProfile(name, { caDir, cwd: ctx.cwd }));
+    } catch (error) {
+      if (stated.length > 0 || !(error instanceof InputError) || error.code !== "profile.unknown") throw error;
+      throw new InputError(`Cannot find profile "${name}" of the present version`, {
+        code: error.code,
+        object: name,
+        hint: "Its file was given by its path: name it again with --profile PATH",
+        cause: error,
+      });
+    }
+  }
+  if (profiles.length > 0) return profiles;
+  throw new UsageError("Cannot tell the profile: --profile is missing, and the present version does not name one", {
+    code: "usage.profiles",
+  });
 }

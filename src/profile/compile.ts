@@ -5,6 +5,7 @@ import type { Name, NameAttribute } from "../x509/types.ts";
 import { CompileError, compileExtensions } from "./compile_extensions.ts";
 import { checkDnsName } from "./dns.ts";
 import { parseDuration } from "./duration.ts";
+import { keepSubject } from "./keep_subject.ts";
 import { rowsOfMode } from "./modes.ts";
 import { expandTemplate, onlyVariable } from "./templates.ts";
 import type { CompiledProfile, ParsedProfile, SubjectAttribute, Values } from "./types.ts";
@@ -15,11 +16,13 @@ import { resolveVariables } from "./variables.ts";
 export interface CompileOptions {
   /** Duration in place of the profile's; a variable that the profile takes its validity from still sets the bounds. */
   readonly validity?: string;
+  /** The holder's name as it is, in place of the profile's subject, whose variables need not be given then. */
+  readonly subject?: Name;
 }
 
 /**
  * Fills a profile with values: everything that goes into the certificate, validated.
- * @throws {InputError} `variable.unknown|missing|invalid` from the variables; `profile.value` when a value cannot stand
+ * @throws {InputError} `variable.unknown|missing|invalid|subject` from the variables; `profile.value` when a value cannot stand
  * where a template puts it; `duration.invalid`.
  */
 export function compileProfile(
@@ -27,13 +30,24 @@ export function compileProfile(
   given: Readonly<Record<string, unknown>>,
   options: CompileOptions = {},
 ): CompiledProfile {
+  const { subject, ...others } = options;
+  if (!subject) return compileWith(profile, given, { ...others, subjectOf: compileSubject });
+  const kept = keepSubject(profile, given, subject);
+  return compileWith(kept.profile, kept.given, { ...others, subjectOf: () => subject });
+}
+
+function compileWith(
+  profile: ParsedProfile,
+  given: Readonly<Record<string, unknown>>,
+  options: Omit<CompileOptions, "subject"> & { subjectOf: typeof compileSubject },
+): CompiledProfile {
   const validityVariable = onlyVariable(profile.validity);
   const all = options.validity !== undefined && validityVariable !== undefined
     ? { ...given, [validityVariable]: options.validity }
     : given;
   const values = resolveVariables(profile, all);
   try {
-    const subject = compileSubject(profile, values);
+    const subject = options.subjectOf(profile, values);
     const { basicConstraints } = profile.extensions;
     const commonName = dnsCommonName(profile, subject);
     return {
