@@ -33,7 +33,7 @@ async function selfExtracting(): Promise<string | undefined> {
   if (Deno.build.os === "windows") return "a self-extracting file is made for Linux and macOS only";
   await freshStage("self-extracting");
   await prependText(`${STAGE}/app/main.js`, await Deno.readTextFile(`${ROOT}/scripts/self_extract/prelude.js`));
-  await bundle(`${ROOT}/scripts/self_extract/unpack.ts`, `${DIST}/unpack`);
+  await bundle([`${ROOT}/scripts/self_extract/unpack.ts`], `${DIST}/unpack`);
   await makeSelfExtracting({
     stage: STAGE,
     deno: Deno.execPath(),

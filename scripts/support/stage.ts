@@ -13,18 +13,18 @@ export function projectVersion(): string {
 }
 
 /**
- * `deno bundle` of one script into `folder`, with a chunk for each lazy import. For the platform "browser", since then
+ * `deno bundle` of scripts into `folder`, with a chunk for each lazy import. For the platform "browser", since then
  * packages come as ES modules and no chunk asks for `node:module`, which would wake up Deno's node half at each start.
  * @throws {Error} with its output.
  */
-export async function bundle(entry: string, folder: string): Promise<void> {
+export async function bundle(entries: readonly string[], folder: string): Promise<void> {
   const map = await Deno.makeTempFile({ suffix: ".json" });
   try {
     const imports = { ...project().imports, koffi: new URL("./koffi_native.ts", import.meta.url).href };
     await Deno.writeTextFile(map, JSON.stringify({ imports }));
     const command = [
       ...[Deno.execPath(), "bundle", "--quiet", "--platform=browser", "--code-splitting", "--import-map", map],
-      ...["--outdir", folder, entry],
+      ...["--outdir", folder, ...entries],
     ];
     const { code, output } = await capture(command, { cwd: ROOT });
     if (code !== 0) throw new Error(`${command.join(" ")} ended with status ${code}:\n${output}`);
@@ -47,11 +47,28 @@ function hideLazyImports(folder: string): void {
 }
 
 /**
+ * Gives the chunk of `commander` the stand-in for Node's library.
+ * @throws {Error} when another chunk loads Node's library at its start.
+ */
+function replaceNode(folder: string): void {
+  for (const file of filesBelow(folder)) {
+    const text = Deno.readTextFileSync(`${folder}/${file}`);
+    if (!/\bfrom "node:/.test(text)) continue;
+    if (!text.includes("node:events")) throw new Error(`${file} loads Deno's node half: 20 ms at each start`);
+    Deno.writeTextFileSync(
+      `${folder}/${file}`,
+      text.replace(/\bfrom "node:\w+"/g, 'from "./scripts/support/commander_node.js"'),
+    );
+  }
+}
+
+/**
  * Makes the folder that a built program runs from: `app/` with the bundle, `profiles/`, koffi's native library for this
  * system, the licences of all that is inside, and `build_info.json`.
  */
 export async function makeStage(stage: string, built: string): Promise<void> {
-  await bundle(`${ROOT}/main.ts`, `${stage}/app`);
+  await bundle([`${ROOT}/main.ts`, `${ROOT}/scripts/support/commander_node.ts`], `${stage}/app`);
+  replaceNode(`${stage}/app`);
   copyFolder(`${ROOT}/profiles`, `${stage}/profiles`);
   Deno.mkdirSync(`${stage}/native`);
   Deno.copyFileSync(nativeLibrary(), `${stage}/native/koffi.node`);

@@ -1,10 +1,10 @@
-import { relative } from "node:path";
 import { formatInstant } from "../ca/deps.ts";
 import { algorithmLabel } from "../ca/info.ts";
 import { subjectFields } from "../ca/new_meta.ts";
 import { fileError } from "../files.ts";
 import type { CompiledProfile } from "../profile/types.ts";
 import { credentialCertificateFile } from "../store/credential.ts";
+import { relativePath } from "../store/layout.ts";
 import { type CredentialCertificate, type CredentialMeta, META_SCHEMA } from "../store/meta.ts";
 import { alternativeParts } from "../x509/alternative.ts";
 import { fingerprint } from "../x509/certificate.ts";
@@ -48,7 +48,7 @@ export async function newMeta(parts: readonly EnrolledPart[], facts: CredentialF
     ...dates,
     certificates,
     active: facts.version,
-    ca: await relativePath(facts.staging.folder, facts.caFolder),
+    ca: await relativeOfReal(facts.staging.folder, facts.caFolder),
     versions: {
       [facts.version]: {
         profiles,
@@ -86,9 +86,9 @@ function roleOf(profile: CompiledProfile): CredentialCertificate["role"] {
 }
 
 /** The way to the CA from the credential, so that both can move together; absolute across drives. */
-async function relativePath(from: string, to: string): Promise<string> {
+async function relativeOfReal(from: string, to: string): Promise<string> {
   const [start, end] = await Promise.all([realPath(from), realPath(to)]);
-  return relative(start, end).replaceAll("\\", "/");
+  return relativePath(start, end);
 }
 
 async function realPath(path: string): Promise<string> {
