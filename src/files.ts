@@ -28,8 +28,7 @@ export async function writeFileDurably(
   try {
     const file = await Deno.open(temporary, { write: true, createNew: true, mode: options.mode ?? 0o644 });
     try {
-      let at = 0;
-      while (at < bytes.length) at += await file.write(bytes.subarray(at));
+      await writeAll(file, bytes);
       await file.sync();
     } finally {
       file.close();
@@ -48,8 +47,16 @@ export async function writeFileDurably(
   }
 }
 
-/** A device, pipe or folder is never replaced: the rename would put a file in the place of /dev/null. */
-async function refuseSpecial(path: string): Promise<void> {
+/** Writes all of `bytes` where the file stands; one call of the system may take only a part. */
+export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+}
+
+/**
+ * A device, pipe or folder is never replaced: the rename would put a file in the place of /dev/null.
+ * @throws {OperationError} `file.write`.
+ */
+export async function refuseSpecial(path: string): Promise<void> {
   const found = await Deno.stat(path).catch(() => undefined);
   if (!found || found.isFile) return;
   throw new OperationError(`Cannot write "${path}": it is ${found.isDirectory ? "a folder" : "not a regular file"}`, {

@@ -4,8 +4,11 @@ import { pathExists, readFileBytes, readFileText } from "../files.ts";
 import { normalizeSerial } from "../x509/serial.ts";
 import type { Certificate, Crl } from "../x509/types.ts";
 import { CaChange } from "./change.ts";
+import { changeFolder, type ChangeOptions } from "./folder_change.ts";
 import { readIndexRows } from "./index_file.ts";
 import type { IndexEntry } from "./index_txt.ts";
+import type { Journal } from "./journal.ts";
+import type { Intent } from "./journal_record.ts";
 import { keyGroups } from "./key_groups.ts";
 import {
   CA_CERTIFICATE_FILE,
@@ -17,20 +20,22 @@ import {
   LOCK_FILE,
   META_FILE,
 } from "./layout.ts";
-import { acquireLock, type LockOptions } from "./lock.ts";
 import type { CaMeta, CaVersion } from "./meta.ts";
 import { checkCaMeta } from "./meta_check.ts";
 import { CA_MIGRATIONS, readMetaObject } from "./migrations.ts";
+import { OpenIntents } from "./open_intents.ts";
 
 /** The folder of a CA: reads it, and hands out {@link CaChange} for every write. Knows no keys and makes no signature. */
 export class CaStore {
   readonly folder: string;
   /** Metadata as read when the store was opened. */
   readonly meta: CaMeta;
+  readonly #intents: OpenIntents;
 
   constructor(folder: string, meta: CaMeta) {
     this.folder = folder;
     this.meta = meta;
+    this.#intents = new OpenIntents(folder);
   }
 
   /**
@@ -166,13 +171,30 @@ export class CaStore {
   }
 
   /**
-   * Changes the CA: waits for its lock, reads the metadata again, and lets `work` write through the {@link CaChange}.
-   * `action` is one word for those who wait.
-   * @throws {OperationError} `ca.locked`; `file.write` for a folder that cannot be written.
+   * Changes the CA: waits for its lock, finishes or undoes what an interrupted command left, reads the metadata again, and
+   * lets `work` write through the {@link CaChange}. What it writes takes effect together when it returns, or not at all.
+   * `action` is one word for those who wait and for the journal.
+   * @throws {OperationError} `ca.locked`; `file.write` for a folder that cannot be written; `store.unfinished`.
+   * @throws {InputError} `journal.damaged`, `store.lost`.
    */
-  async change<T>(action: string, work: (change: CaChange) => Promise<T>, options: LockOptions = {}): Promise<T> {
-    await using _lock = await acquireLock(this.path(LOCK_FILE), action, options);
-    return await work(new CaChange(this.folder, await readCaMeta(this.folder)));
+  async change<T>(action: string, work: (change: CaChange) => Promise<T>, options: ChangeOptions = {}): Promise<T> {
+    const session = { folder: this.folder, lockPath: this.path(LOCK_FILE), action, intents: this.#intents };
+    const open = async (journal: Journal) => new CaChange(session, journal, await readCaMeta(this.folder));
+    return await changeFolder({ ...session, open }, work, options);
+  }
+
+  /**
+   * Journals what is about to be signed or made outside of a change; durable on return. It ends when a later
+   * {@link CaStore.change} records the certificates or writes metadata that names the keys, or by {@link undoIntents}.
+   */
+  async intend(intent: Intent, options: ChangeOptions = {}): Promise<void> {
+    await this.change(intent.op, (change) => change.intend(intent, { isKept: true }), options);
+  }
+
+  /** Notes that what was intended and not recorded came to nothing. */
+  async undoIntents(action: string, options: ChangeOptions = {}): Promise<void> {
+    if (this.#intents.all.length === 0) return;
+    await this.change(action, (change) => change.undo(this.#intents.all), options);
   }
 
   /** Where the older tool, whose metadata names no certificate file, puts it. */

@@ -1,80 +1,90 @@
 import { encodePem } from "../bytes.ts";
 import { InputError, OperationError } from "../errors.ts";
-import {
-  fileError,
-  makeFolder,
-  pathExists,
-  readFileText,
-  syncFolder,
-  writeFileDurably,
-  type WriteOptions,
-} from "../files.ts";
+import { fileError, makeFolder, pathExists, readFileText, syncFolder, writeAll, writeFileDurably } from "../files.ts";
 import { formatOneLine } from "../x509/name.ts";
 import type { Certificate, RevocationReason } from "../x509/types.ts";
-import { appendIndex, markRevoked, readIndexRows } from "./index_file.ts";
-import type { IndexEntry, IndexRow } from "./index_txt.ts";
+import { type ChangeSession, FolderChange } from "./folder_change.ts";
+import { appendOffset, Index } from "./index_file.ts";
+import { formatIndexLine, type IndexEntry, type IndexRow } from "./index_txt.ts";
+import type { Journal } from "./journal.ts";
 import {
   CRL_FOLDER,
   CRL_NUMBER_FILE,
+  INDEX_FILE,
   ISSUED_FOLDER,
   issuedFiles,
   joinPath,
   META_FILE,
-  parentFolder,
+  REVOCATIONS_FILE,
 } from "./layout.ts";
 import type { CaMeta } from "./meta.ts";
 import { formatMeta } from "./meta_check.ts";
+import type { Settled } from "./open_intents.ts";
 
 /** Certificate files written at the same time. */
 const PARALLEL_WRITES = 8;
 
 /**
- * Every write to a CA that exists, made while its lock is held; `CaStore.change` hands it out. The order inside each method
- * is such that a crash at any point loses nothing that was acknowledged and repeats no number.
+ * Every write to a CA that exists, made while its lock is held; `CaStore.change` hands it out. All of it takes effect
+ * together at the end; reads through it see what was written through it.
  */
-export class CaChange {
-  readonly folder: string;
-  /** Metadata as read under the lock. */
-  readonly meta: CaMeta;
+export class CaChange extends FolderChange {
+  /** Metadata as read under the lock, then as written. */
+  #meta: CaMeta;
+  #metaText = "";
+  readonly #added: { readonly serial: string; readonly line: string }[] = [];
+  readonly #files: string[] = [];
+  /** The index with what this change did to it, once it was asked for. */
+  #index: Index | undefined;
+  readonly #revoked: string[] = [];
 
-  constructor(folder: string, meta: CaMeta) {
-    this.folder = folder;
-    this.meta = meta;
+  constructor(session: ChangeSession, journal: Journal, meta: CaMeta) {
+    super(session, journal);
+    this.#meta = meta;
+  }
+
+  /** Metadata as read under the lock, or as written by this change. */
+  get meta(): CaMeta {
+    return this.#meta;
   }
 
   /**
-   * Records issued certificates: their files first, then the index in one append. All or none.
+   * Records issued certificates. Their files are durable when this returns; nobody knows of them before the change takes
+   * effect.
    * @throws {OperationError} `serial.taken` when a file of that serial exists.
    */
   async addCertificates(certificates: readonly Certificate[]): Promise<void> {
+    if (certificates.length === 0) return;
     const folder = joinPath(this.folder, ISSUED_FOLDER);
     await makeFolder(folder);
-    const written: string[] = [];
-    try {
-      await inParallel(certificates, PARALLEL_WRITES, async (certificate) => {
-        const path = joinPath(this.folder, issuedFiles(certificate.serial)[0]);
-        await createFile(path, encodePem("CERTIFICATE", certificate.der), () => written.push(path));
-      });
-      await syncFolder(folder);
-      await appendIndex(this.folder, certificates.map(indexEntry));
-    } catch (error) {
-      for (const path of written) await Deno.remove(path).catch(() => {});
-      throw error;
+    await inParallel(certificates, PARALLEL_WRITES, async (certificate) => {
+      const path = joinPath(this.folder, issuedFiles(certificate.serial)[0]);
+      await createFile(path, encodePem("CERTIFICATE", certificate.der), () => this.#files.push(path));
+    });
+    await syncFolder(folder);
+    for (const certificate of certificates) {
+      const line = formatIndexLine(indexEntry(certificate));
+      this.#added.push({ serial: certificate.serial, line });
+      this.#index?.add(line);
     }
   }
 
-  /** Every row of the index, read under the lock. */
-  rows(): Promise<IndexRow[]> {
-    return readIndexRows(this.folder);
-  }
-
-  /** Marks the certificate of a row (from {@link rows}) as revoked. */
-  revoke(row: IndexRow, revocation: { date: Date; reason?: RevocationReason }): Promise<void> {
-    return markRevoked(this.folder, { row, ...revocation });
+  /** Every row of the index. @throws {InputError} `index.damaged`. */
+  async rows(): Promise<IndexRow[]> {
+    return (await this.#openIndex()).rows;
   }
 
   /**
-   * A CRL number nobody else gets: the next one is durable before this one is returned.
+   * Marks the certificate of a row (from {@link rows}) as revoked. Where OpenSSL has no word for the reason, it is kept in a
+   * file beside the index.
+   */
+  async revoke(row: IndexRow, revocation: { date: Date; reason?: RevocationReason }): Promise<void> {
+    (await this.#openIndex()).revoke(row, revocation);
+    this.#revoked.push(row.entry.serial);
+  }
+
+  /**
+   * A CRL number nobody else gets: the next one is durable before this one is returned, whatever becomes of the change.
    * @throws {InputError} `crlnumber.damaged`.
    */
   async takeCrlNumber(): Promise<string> {
@@ -95,23 +105,43 @@ export class CaChange {
 
   /** Replaces the CRL, PEM and DER; returns the path of the PEM file. `name` is `ca`, or `ca.ALGORITHM` with several. */
   async writeCrl(der: Uint8Array, name = "ca"): Promise<string> {
-    await makeFolder(joinPath(this.folder, CRL_FOLDER));
-    const path = joinPath(this.folder, `${CRL_FOLDER}/${name}.crl`);
-    await writeFileDurably(path, encodePem("X509 CRL", der), { overwrite: true });
-    await writeFileDurably(`${path}.der`, der, { overwrite: true });
-    return path;
+    const path = `${CRL_FOLDER}/${name}.crl`;
+    await this.writeFile(path, encodePem("X509 CRL", der), { overwrite: true });
+    await this.writeFile(`${path}.der`, der, { overwrite: true });
+    return joinPath(this.folder, path);
   }
 
-  /** Writes a file of the CA (`path` relative to its folder), folders included. */
-  async writeFile(path: string, content: Uint8Array | string, options: WriteOptions = {}): Promise<void> {
-    const absolute = joinPath(this.folder, path);
-    await makeFolder(parentFolder(absolute));
-    await writeFileDurably(absolute, content, options);
-  }
-
-  /** Replaces the metadata: what makes a change of versions take effect, so it comes last. */
+  /** Replaces the metadata; it takes effect last. */
   async writeMeta(meta: CaMeta): Promise<void> {
-    await writeFileDurably(joinPath(this.folder, META_FILE), formatMeta(meta), { overwrite: true });
+    this.#metaText = formatMeta(meta);
+    await this.writeFile(META_FILE, this.#metaText, { overwrite: true });
+    this.#meta = meta;
+  }
+
+  override async abandon(): Promise<void> {
+    if (this.transaction.isDecided) return;
+    for (const path of this.#files) await Deno.remove(path).catch(() => {});
+    await super.abandon();
+  }
+
+  protected override async prepare(): Promise<Settled> {
+    const index = this.#index;
+    if (index && this.#revoked.length > 0) {
+      // an append cannot say it: the whole file is replaced
+      await this.writeFile(INDEX_FILE, index.text, { overwrite: true });
+      if (index.exactText !== undefined) await this.writeFile(REVOCATIONS_FILE, index.exactText, { overwrite: true });
+    } else if (this.#added.length > 0) {
+      const text = this.#added.map(({ line }) => line).join("");
+      this.transaction.append({ offset: await appendOffset(this.folder), text });
+    }
+    return { serials: [...this.#added.map(({ serial }) => serial), ...this.#revoked], meta: this.#metaText };
+  }
+
+  async #openIndex(): Promise<Index> {
+    if (this.#index) return this.#index;
+    const index = await Index.read(this.folder);
+    for (const { line } of this.#added) index.add(line);
+    return this.#index = index;
   }
 }
 
@@ -128,16 +158,10 @@ function indexEntry(certificate: Certificate): IndexEntry {
 /** Makes a durable file; nobody looks for it before the index names it, so it needs no temporary name. */
 async function createFile(path: string, text: string, created: () => void): Promise<void> {
   try {
-    const file = await Deno.open(path, { write: true, createNew: true, mode: 0o644 });
+    using file = await Deno.open(path, { write: true, createNew: true, mode: 0o644 });
     created();
-    try {
-      const bytes = new TextEncoder().encode(text);
-      let at = 0;
-      while (at < bytes.length) at += await file.write(bytes.subarray(at));
-      await file.sync();
-    } finally {
-      file.close();
-    }
+    await writeAll(file, new TextEncoder().encode(text));
+    await file.sync();
   } catch (cause) {
     if (cause instanceof Deno.errors.AlreadyExists) {
       throw new OperationError(`Cannot write "${path}": a certificate with this serial number exists`, {

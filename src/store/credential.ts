@@ -1,14 +1,18 @@
 import { InputError, OperationError } from "../errors.ts";
 import { existsError, fileError, makeFolder, pathExists, readFileBytes, readFileText, syncFolder } from "../files.ts";
 import type { Certificate } from "../x509/types.ts";
+import { CredentialChange } from "./credential_change.ts";
 import { checkCredentialMeta, CREDENTIAL_MIGRATIONS } from "./credential_meta.ts";
+import { changeFolder, type ChangeOptions } from "./folder_change.ts";
+import type { Journal } from "./journal.ts";
+import type { Intent } from "./journal_record.ts";
 import { keyGroups } from "./key_groups.ts";
-import { isAbsolutePath, joinPath, parentFolder, versionFolder } from "./layout.ts";
+import { CREDENTIAL_META_FILE, isAbsolutePath, joinPath, LOCK_FILE, parentFolder, versionFolder } from "./layout.ts";
 import type { CredentialMeta, CredentialVersion } from "./meta.ts";
 import { readMetaObject } from "./migrations.ts";
+import { OpenIntents } from "./open_intents.ts";
 
-/** Metadata of a credential: the source of truth. */
-export const CREDENTIAL_META_FILE = "credential.meta.json";
+export { CREDENTIAL_META_FILE };
 
 /** One file of the older tool that holds every certificate of the active version. */
 const OLDER_CERTIFICATES_FILE = "certificates.pem";
@@ -28,14 +32,16 @@ export function credentialChainFile(version: string): string {
   return `${versionFolder(version)}/certs/chain.pem`;
 }
 
-/** The folder of a credential: reads it. */
+/** The folder of a credential: reads it, and hands out {@link CredentialChange} for every write. */
 export class CredentialStore {
   readonly folder: string;
   readonly meta: CredentialMeta;
+  readonly #intents: OpenIntents;
 
   constructor(folder: string, meta: CredentialMeta) {
     this.folder = folder;
     this.meta = meta;
+    this.#intents = new OpenIntents(folder);
   }
 
   /**
@@ -52,8 +58,7 @@ export class CredentialStore {
         hint: `List the credentials with: qpki credential list --cred-dir ${credDir}`,
       });
     }
-    const value = readMetaObject(await readFileText(path), path, CREDENTIAL_MIGRATIONS);
-    return new CredentialStore(folder, checkCredentialMeta(value, path));
+    return new CredentialStore(folder, await readCredentialMeta(folder));
   }
 
   /** Path of a file that metadata names. */
@@ -120,6 +125,38 @@ export class CredentialStore {
     const path = this.path(credentialChainFile(this.version(versionId).id));
     return await pathExists(path) ? await readCertificateFile(path) : [];
   }
+
+  /**
+   * Changes the credential: waits for its lock, finishes or undoes what an interrupted command left, reads the metadata again,
+   * and lets `work` write. What it writes takes effect together when it returns, or not at all.
+   * @throws {OperationError} `ca.locked`, `file.write`, `store.unfinished`; {InputError} `journal.damaged`, `store.lost`.
+   */
+  async change<T>(
+    action: string,
+    work: (change: CredentialChange) => Promise<T>,
+    options: ChangeOptions = {},
+  ): Promise<T> {
+    const session = { folder: this.folder, lockPath: this.path(LOCK_FILE), action, intents: this.#intents };
+    const open = async (journal: Journal) =>
+      new CredentialChange(session, journal, await readCredentialMeta(this.folder));
+    return await changeFolder({ ...session, open }, work, options);
+  }
+
+  /** Journals keys about to be made in a token; ends when metadata that names them is written, or by {@link undoIntents}. */
+  async intend(intent: Intent, options: ChangeOptions = {}): Promise<void> {
+    await this.change(intent.op, (change) => change.intend(intent, { isKept: true }), options);
+  }
+
+  /** Notes that what was intended and not recorded came to nothing. */
+  async undoIntents(action: string, options: ChangeOptions = {}): Promise<void> {
+    if (this.#intents.all.length === 0) return;
+    await this.change(action, (change) => change.undo(this.#intents.all), options);
+  }
+}
+
+async function readCredentialMeta(folder: string): Promise<CredentialMeta> {
+  const path = joinPath(folder, CREDENTIAL_META_FILE);
+  return checkCredentialMeta(readMetaObject(await readFileText(path), path, CREDENTIAL_MIGRATIONS), path);
 }
 
 /**

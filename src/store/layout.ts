@@ -5,6 +5,8 @@
 
 /** Metadata: the source of truth. */
 export const META_FILE = "ca.meta.json";
+/** Metadata of a credential. */
+export const CREDENTIAL_META_FILE = "credential.meta.json";
 /** Held while the CA changes. */
 export const LOCK_FILE = ".lock";
 /** What is about to happen and what has happened, durable before it does. */

@@ -64,6 +64,34 @@ export async function lockOwner(path: string): Promise<LockOwner | undefined> {
   }
 }
 
+/** What can be said of a lock without waiting for it. */
+export interface LockState {
+  /** Whether a process holds it now. */
+  readonly held: boolean;
+  /** Whom the file names. */
+  readonly owner?: LockOwner;
+  /** The owner that the file names has ended without giving the lock back: it was killed, or the machine stopped. */
+  readonly stale: boolean;
+}
+
+/** State of the lock file `path`; one that is missing or cannot be read counts as free. */
+export async function lockState(path: string): Promise<LockState> {
+  const held = await isLocked(path);
+  const owner = await lockOwner(path);
+  return { held, ...(owner ? { owner } : {}), stale: !held && owner !== undefined };
+}
+
+/** Whether some process holds a kernel lock on the file; false when there is none. */
+export async function isLocked(path: string): Promise<boolean> {
+  try {
+    using file = await Deno.open(path, { read: true });
+    return !await file.tryLock(false);
+  } catch (cause) {
+    // another user's file, or a file system without locks: it cannot be told, and counts as held
+    return !(cause instanceof Deno.errors.NotFound);
+  }
+}
+
 async function openLockFile(path: string): Promise<Deno.FsFile> {
   try {
     return await Deno.open(path, { read: true, write: true, create: true, mode: 0o644 });
