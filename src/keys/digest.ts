@@ -29,6 +29,13 @@ export function hasher(hash: HashName): (bytes: Uint8Array) => Bytes | Promise<B
   };
 }
 
+/** As {@link hasher}, at once from the first message on: for a great many of them. */
+export async function syncHasher(hash: HashName): Promise<(bytes: Uint8Array) => Bytes> {
+  const { createHash } = await import("node:crypto");
+  const name = hash.replace("-", "").toLowerCase();
+  return (bytes) => new Uint8Array(createHash(name).update(bytes).digest());
+}
+
 /** SHAKE256 of `bytes` (FIPS 202) with `length` bytes of output. */
 export function shake256(bytes: Uint8Array, length: number): Promise<Bytes> {
   return shake("cSHAKE256", bytes, length);
