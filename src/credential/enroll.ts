@@ -1,28 +1,23 @@
-import { encodeHex, encodePem, randomBytes } from "../bytes.ts";
+import { encodeHex, randomBytes } from "../bytes.ts";
 import { checkInterrupted, type Deps, wholeSecond } from "../ca/deps.ts";
-import { checkRequest, lintRequest, recordCertificates } from "../ca/issue.ts";
+import { recordCertificates } from "../ca/issue.ts";
 import type { Issuers } from "../ca/issuers.ts";
-import { keysName } from "../ca/key_parts.ts";
 import { subjectFields } from "../ca/new_meta.ts";
-import { type KeyPlaces, obtainKeys } from "../ca/obtain_keys.ts";
-import { keysOfProfiles, wantedKeys } from "../ca/profile_keys.ts";
-import { InputError } from "../errors.ts";
+import type { KeyPlaces } from "../ca/obtain_keys.ts";
 import { writeFileDurably } from "../files.ts";
 import type { CompiledProfile } from "../profile/types.ts";
 import {
   checkCredentialFree,
   CREDENTIAL_META_FILE,
-  credentialCertificateFile,
-  credentialChainFile,
   credentialKeyFile,
   CredentialStaging,
 } from "../store/credential.ts";
-import { FileNames } from "../store/file_names.ts";
 import type { CredentialMeta } from "../store/meta.ts";
 import { formatMeta } from "../store/meta_check.ts";
 import type { Certificate } from "../x509/types.ts";
 import { certifyParts } from "./certify.ts";
-import { type EnrolledPart, newMeta } from "./new_meta.ts";
+import { chainOf, checkPlans, obtainParts, versionFiles, warnOfIssued } from "./make_version.ts";
+import { newMeta } from "./new_meta.ts";
 
 /**
  * A credential to be made: one certificate a profile, with one key or two. Keys in a token get the label with `-0`, `-1`, …
@@ -57,25 +52,20 @@ export async function enroll(issuers: Issuers, request: EnrollRequest, deps: Dep
   const now = wholeSecond(deps);
   const id = request.id ?? defaultId(request.profiles, now);
   await checkCredentialFree(request.credDir, id);
-  for (const profile of request.profiles) {
-    checkProfile(profile);
-    checkRequest(issuers.for(profile), { profile, notBefore: now });
-  }
-  for (const profile of request.profiles) await lintRequest(issuers.for(profile), { profile, notBefore: now });
+  const plans = request.profiles.map((profile) => ({ profile }));
+  await checkPlans(issuers, plans, now);
   await using staging = await CredentialStaging.create(request.credDir, id, VERSION);
-  const keyed = request.profiles.map((profile) => ({ profile }));
   const file = (name: string) => ({ path: staging.path(keyPath(name)), stored: keyPath(name) });
-  await using made = await obtainKeys(wantedKeys(keyed, request, { file, label: id, isNumbered: true }), deps);
+  const names = { file, label: id, isNumbered: true };
+  await using made = await obtainParts(plans, { places: request, names }, deps);
   try {
-    const names = new FileNames();
-    const uncertified = keysOfProfiles(keyed, made).map((keys, i) => {
-      const profile = request.profiles[i]!;
-      return { ...keys, profile, name: names.next(keysName(profile)) };
-    });
-    const parts = await certifyParts(issuers, uncertified, deps);
-    const facts = { id, version: VERSION, created: now, caFolder: issuers.store.folder, staging };
+    const parts = await certifyParts(issuers, made.parts, deps);
+    const facts = { id, version: VERSION, created: now, caFolder: issuers.store.folder, folder: staging.folder };
     const meta = await newMeta(parts, facts);
-    await writeFiles(staging, parts, { meta, chain: await chainOf(issuers, request) });
+    for (const [path, text] of versionFiles(VERSION, parts, await chainOf(issuers, plans))) {
+      await writeFileDurably(staging.path(path), text);
+    }
+    await writeFileDurably(staging.path(CREDENTIAL_META_FILE), formatMeta(meta));
     checkInterrupted(deps);
     const certificates = parts.map((part) => part.certificate);
     await recordCertificates(issuers, certificates, deps);
@@ -101,37 +91,6 @@ function keyPath(name: string): string {
   return credentialKeyFile(VERSION, name);
 }
 
-function checkProfile(profile: CompiledProfile): void {
-  if (!profile.isCa) return;
-  throw new InputError(`Cannot enroll a credential with profile "${profile.name}": it is the profile of a CA`, {
-    code: "profile.is_ca",
-    hint: "Make a CA with: qpki ca init",
-  });
-}
-
-/** The CA certificates that issued, each with those above it; none twice. */
-async function chainOf(issuers: Issuers, { profiles }: EnrollRequest): Promise<Certificate[]> {
-  const chain = new Map<string, Certificate>();
-  for (const profile of profiles) {
-    for (const one of await issuers.store.chain(issuers.for(profile).certificate)) chain.set(encodeHex(one.der), one);
-  }
-  return [...chain.values()];
-}
-
-async function writeFiles(
-  staging: CredentialStaging,
-  parts: readonly EnrolledPart[],
-  content: { meta: CredentialMeta; chain: readonly Certificate[] },
-): Promise<void> {
-  for (const { name, certificate } of parts) {
-    const path = staging.path(credentialCertificateFile(VERSION, name));
-    await writeFileDurably(path, encodePem("CERTIFICATE", certificate.der));
-  }
-  const chain = content.chain.map((one) => encodePem("CERTIFICATE", one.der)).join("");
-  await writeFileDurably(staging.path(credentialChainFile(VERSION)), chain);
-  await writeFileDurably(staging.path(CREDENTIAL_META_FILE), formatMeta(content.meta));
-}
-
 async function commit(
   staging: CredentialStaging,
   certificates: readonly Certificate[],
@@ -140,13 +99,7 @@ async function commit(
   try {
     return await staging.commit();
   } catch (error) {
-    // the CA has issued them for good, and nobody has their keys
-    for (const { serial } of certificates) {
-      deps.warn(
-        `Certificate 0x${serial} was issued though the credential could not be written; revoke it with: ` +
-          `qpki cert revoke ${serial} --ca-dir ${caFolder}`,
-      );
-    }
+    warnOfIssued(certificates, { caFolder, deps });
     throw error;
   }
 }

@@ -8,7 +8,7 @@ import { parseDuration } from "./duration.ts";
 import { keepSubject } from "./keep_subject.ts";
 import { rowsOfMode } from "./modes.ts";
 import { expandTemplate, onlyVariable } from "./templates.ts";
-import type { CompiledProfile, ParsedProfile, SubjectAttribute, Values } from "./types.ts";
+import type { CompiledProfile, ParsedProfile, Profile, ProfileInputs, SubjectAttribute, Values } from "./types.ts";
 import { durationSeconds } from "./values.ts";
 import { resolveVariables } from "./variables.ts";
 
@@ -26,14 +26,21 @@ export interface CompileOptions {
  * where a template puts it; `duration.invalid`.
  */
 export function compileProfile(
-  profile: ParsedProfile,
+  profile: ParsedProfile & Partial<Pick<Profile, "source" | "sha256">>,
   given: Readonly<Record<string, unknown>>,
   options: CompileOptions = {},
 ): CompiledProfile {
   const { subject, ...others } = options;
-  if (!subject) return compileWith(profile, given, { ...others, subjectOf: compileSubject });
+  const { source, sha256 } = profile;
+  const inputs: ProfileInputs = {
+    variables: { ...given },
+    ...(options.validity === undefined ? {} : { validity: options.validity }),
+    ...(source === undefined ? {} : { source }),
+    ...(sha256 === undefined ? {} : { sha256 }),
+  };
+  if (!subject) return { ...compileWith(profile, given, { ...others, subjectOf: compileSubject }), inputs };
   const kept = keepSubject(profile, given, subject);
-  return compileWith(kept.profile, kept.given, { ...others, subjectOf: () => subject });
+  return { ...compileWith(kept.profile, kept.given, { ...others, subjectOf: () => subject }), inputs };
 }
 
 function compileWith(

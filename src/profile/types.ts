@@ -235,6 +235,19 @@ export interface CompiledProfile {
   readonly extensions: ExtensionValues;
   readonly isCa: boolean;
   readonly pathLen?: number;
+  /** What it was made from; absent where no profile file was. */
+  readonly inputs?: ProfileInputs;
+}
+
+/** What a compiled profile was made from: enough to make it again. */
+export interface ProfileInputs {
+  /** Values that were given, before defaults; nothing in them is secret, for they are meant for certificates. */
+  readonly variables: Readonly<Record<string, unknown>>;
+  /** Duration that was given in place of the profile's. */
+  readonly validity?: string;
+  readonly source?: ProfileSource;
+  /** SHA-256 of the profile's file, lower-case hex. */
+  readonly sha256?: string;
 }
 
 /** One remark of the linter. */

@@ -1,5 +1,11 @@
 import { shorten } from "../bytes.ts";
-import { type CredentialCertificate, type CredentialMeta, type CredentialVersion, META_SCHEMA } from "./meta.ts";
+import {
+  type CertificateInputs,
+  type CredentialCertificate,
+  type CredentialMeta,
+  type CredentialVersion,
+  META_SCHEMA,
+} from "./meta.ts";
 import { checkKeyEntries, checkTexts } from "./meta_check.ts";
 import { invalidMeta, isObject, type JsonObject, type Migration } from "./migrations.ts";
 
@@ -62,12 +68,14 @@ export function checkCredentialMeta(value: JsonObject, file: string): Credential
 
 function checkVersion(value: unknown, file: string, where: string): CredentialVersion {
   if (!isObject(value)) throw invalidMeta(file, `"${where}" must be an object`);
+  const { ca: _ca, subject: _subject, ...rest } = value;
   const status = value["status"] ?? "active";
   if (status !== "active" && status !== "pending" && status !== "archived") {
     throw invalidMeta(file, `"${where}.status" must be active, pending or archived`);
   }
   return {
-    ...value,
+    ...rest,
+    ...placeAndSubject(value),
     profiles: checkTexts(value["profiles"], file, `${where}.profiles`),
     algos: checkTexts(value["algos"], file, `${where}.algos`),
     status,
@@ -76,7 +84,27 @@ function checkVersion(value: unknown, file: string, where: string): CredentialVe
     not_after: text(value["not_after"]),
     keys: checkKeyEntries(value["keys"], file, `${where}.keys`),
     certificates: checkCertificates(value["certificates"], file, `${where}.certificates`),
+    ...(value["inputs"] === undefined ? {} : { inputs: checkInputs(value["inputs"], file, `${where}.inputs`) }),
   };
+}
+
+/** The CA's folder, and the subject; what is no such thing is as good as absent. */
+function placeAndSubject({ ca, subject }: JsonObject): Pick<CredentialVersion, "ca" | "subject"> {
+  return { ...(typeof ca === "string" && ca !== "" ? { ca } : {}), ...(isObject(subject) ? { subject } : {}) };
+}
+
+function checkInputs(value: unknown, file: string, where: string): CertificateInputs[] {
+  if (!Array.isArray(value)) throw invalidMeta(file, `"${where}" must be a list`);
+  return value.map((entry, i) => {
+    if (!isObject(entry)) throw invalidMeta(file, `"${where}[${i}]" must be an object`);
+    const { variables } = entry;
+    if (!isObject(variables)) throw invalidMeta(file, `"${where}[${i}].variables" must be an object`);
+    for (const name of ["validity", "file"]) {
+      if (entry[name] === undefined || typeof entry[name] === "string") continue;
+      throw invalidMeta(file, `"${where}[${i}].${name}" must be a text`);
+    }
+    return { ...entry, variables };
+  });
 }
 
 function checkCertificates(value: unknown, file: string, where: string): CredentialCertificate[] {

@@ -112,6 +112,25 @@ export interface CredentialVersion {
   not_after: string;
   keys: KeyEntry[];
   certificates: CredentialCertificate[];
+  /** What the certificates were made from, one per profile; absent in older metadata. */
+  inputs?: CertificateInputs[];
+  /** Of the first certificate; that of the credential where it is absent. */
+  subject?: { common_name?: string; [unknown: string]: unknown };
+  /** Folder of the CA that issued, seen from the credential's; that of the credential where it is absent. */
+  ca?: string;
+  [unknown: string]: unknown;
+}
+
+/** What a certificate was made from, so that the next one can be made without asking again. */
+export interface CertificateInputs {
+  /** Values of profile variables that were given. */
+  variables: Record<string, unknown>;
+  /** Duration in place of the profile's. */
+  validity?: string;
+  /** File of a profile that is no built-in or CA's own one, as the operator wrote it. */
+  file?: string;
+  /** SHA-256 of the profile's file, lower-case hex. */
+  profile_sha256?: string;
   [unknown: string]: unknown;
 }
 
@@ -126,6 +145,8 @@ export interface CredentialMeta {
   not_after: string;
   certificates: CredentialCertificate[];
   active: string;
+  /** Folder of the CA that issued for the active version, seen from the credential's. */
+  ca?: string;
   versions: Record<string, CredentialVersion>;
   [unknown: string]: unknown;
 }
