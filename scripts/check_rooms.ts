@@ -60,7 +60,7 @@ const DOORS: readonly (readonly [library: RegExp, files: RegExp])[] = [
   [/^koffi$/, /^src\/pkcs11\/ffi\.ts$/],
   [/^@noble\//, /^src\/keys\//],
   [/^(pkijs|asn1js)$/, /^src\/(x509|asn1)\//],
-  [/^cbor-x$/, /^src\/cose\//],
+  [/^cbor-x(\/|$)/, /^src\/cose\//],
   [/^yaml$/, /^src\/(profile\/load|cli\/hsm_config)\.ts$/],
   [/^node:crypto$/, /^src\/keys\//],
 ];

@@ -25,8 +25,9 @@ for (const row of KEY_ROWS) {
   if (row.parts) mustHave(keysByName, [row.parts.pqc, row.parts.classical], row.name);
   if ((row.kind === "signature") !== (row.schemes.length > 0)) throw new Error(`Row "${row.name}" has a wrong kind`);
 }
-for (const { name, composite } of SCHEME_ROWS) {
+for (const { name, composite, cose } of SCHEME_ROWS) {
   if (composite) mustHave(schemesByName, [composite.pqc, composite.classical], name);
+  mustHave(keysByName, (cose ?? []).flatMap(({ key }) => key ?? []), name);
 }
 
 function mustHave(known: ReadonlyMap<string, unknown>, names: readonly string[], row: string): void {

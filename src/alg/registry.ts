@@ -5,6 +5,7 @@ import type { KeyAlgorithm, SignatureScheme } from "./types.ts";
 
 export type {
   CompositeFacts,
+  CoseAlgorithm,
   Family,
   HashName,
   KeyAlgorithm,

@@ -213,6 +213,11 @@ export const CLASSICAL_SCHEMES = [
     hash: "SHA-256",
     profileScheme: "ecdsa",
     mechanism: "CKM_ECDSA",
+    cose: [
+      { id: -7, name: "ES256", use: "usual", key: "ecdsa-p256" },
+      { id: -9, name: "ESP256", use: "specified", key: "ecdsa-p256", fixed: true },
+      { id: -265, name: "ESB256", use: "usual", key: "brainpool-p256r1", fixed: true },
+    ],
   },
   {
     name: "ecdsa-sha384",
@@ -223,6 +228,11 @@ export const CLASSICAL_SCHEMES = [
     hash: "SHA-384",
     profileScheme: "ecdsa",
     mechanism: "CKM_ECDSA",
+    cose: [
+      { id: -35, name: "ES384", use: "usual", key: "ecdsa-p384" },
+      { id: -51, name: "ESP384", use: "specified", key: "ecdsa-p384", fixed: true },
+      { id: -267, name: "ESB384", use: "usual", key: "brainpool-p384r1", fixed: true },
+    ],
   },
   {
     name: "ecdsa-sha512",
@@ -233,6 +243,10 @@ export const CLASSICAL_SCHEMES = [
     hash: "SHA-512",
     profileScheme: "ecdsa",
     mechanism: "CKM_ECDSA",
+    cose: [
+      { id: -36, name: "ES512", use: "usual", key: "ecdsa-p521" },
+      { id: -52, name: "ESP512", use: "specified", key: "ecdsa-p521", fixed: true },
+    ],
   },
   {
     name: "ed25519",
@@ -244,6 +258,10 @@ export const CLASSICAL_SCHEMES = [
     signatureBytes: 64,
     profileScheme: "ed25519",
     mechanism: "CKM_EDDSA",
+    cose: [
+      { id: -8, name: "EdDSA", use: "usual" },
+      { id: -19, name: "Ed25519", use: "specified" },
+    ],
   },
   {
     name: "ed448",
@@ -255,6 +273,10 @@ export const CLASSICAL_SCHEMES = [
     signatureBytes: 114,
     profileScheme: "ed448",
     mechanism: "CKM_EDDSA",
+    cose: [
+      { id: -8, name: "EdDSA", use: "usual" },
+      { id: -53, name: "Ed448", use: "specified" },
+    ],
   },
   {
     name: "rsa-pkcs1-sha256",
@@ -265,6 +287,7 @@ export const CLASSICAL_SCHEMES = [
     hash: "SHA-256",
     profileScheme: "pkcs1v15",
     mechanism: "CKM_RSA_PKCS",
+    cose: [{ id: -257, name: "RS256", use: "read" }],
   },
   {
     name: "rsa-pkcs1-sha384",
@@ -275,6 +298,7 @@ export const CLASSICAL_SCHEMES = [
     hash: "SHA-384",
     profileScheme: "pkcs1v15",
     mechanism: "CKM_RSA_PKCS",
+    cose: [{ id: -258, name: "RS384", use: "read" }],
   },
   {
     name: "rsa-pkcs1-sha512",
@@ -285,6 +309,7 @@ export const CLASSICAL_SCHEMES = [
     hash: "SHA-512",
     profileScheme: "pkcs1v15",
     mechanism: "CKM_RSA_PKCS",
+    cose: [{ id: -259, name: "RS512", use: "read" }],
   },
   {
     name: "rsa-pss-sha256",
@@ -296,6 +321,7 @@ export const CLASSICAL_SCHEMES = [
     saltBytes: 32,
     profileScheme: "rsassa-pss",
     mechanism: "CKM_RSA_PKCS_PSS",
+    cose: [{ id: -37, name: "PS256", use: "usual" }],
   },
   {
     name: "rsa-pss-sha384",
@@ -307,6 +333,7 @@ export const CLASSICAL_SCHEMES = [
     saltBytes: 48,
     profileScheme: "rsassa-pss",
     mechanism: "CKM_RSA_PKCS_PSS",
+    cose: [{ id: -38, name: "PS384", use: "usual" }],
   },
   {
     name: "rsa-pss-sha512",
@@ -318,5 +345,6 @@ export const CLASSICAL_SCHEMES = [
     saltBytes: 64,
     profileScheme: "rsassa-pss",
     mechanism: "CKM_RSA_PKCS_PSS",
+    cose: [{ id: -39, name: "PS512", use: "usual" }],
   },
 ] as const satisfies readonly SignatureScheme[];

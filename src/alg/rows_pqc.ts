@@ -378,6 +378,7 @@ export const PQC_SCHEMES = [
     label: "ML-DSA-44",
     oid: "2.16.840.1.101.3.4.3.17",
     signatureBytes: 2420,
+    cose: [{ id: -48, name: "ML-DSA-44", use: "usual" }],
   },
   {
     ...ML_DSA_SCHEME,
@@ -385,6 +386,7 @@ export const PQC_SCHEMES = [
     label: "ML-DSA-65",
     oid: "2.16.840.1.101.3.4.3.18",
     signatureBytes: 3309,
+    cose: [{ id: -49, name: "ML-DSA-65", use: "usual" }],
   },
   {
     ...ML_DSA_SCHEME,
@@ -392,6 +394,7 @@ export const PQC_SCHEMES = [
     label: "ML-DSA-87",
     oid: "2.16.840.1.101.3.4.3.19",
     signatureBytes: 4627,
+    cose: [{ id: -50, name: "ML-DSA-87", use: "usual" }],
   },
   {
     ...SLH_DSA_SCHEME,
@@ -399,6 +402,10 @@ export const PQC_SCHEMES = [
     label: "SLH-DSA-SHA2-128s",
     oid: "2.16.840.1.101.3.4.3.20",
     signatureBytes: 7856,
+    cose: [
+      { id: -70020, name: "SLH-DSA-SHA2-128s", use: "private" },
+      { id: -51, name: "SLH-DSA-SHA2-128s (draft)", use: "read" },
+    ],
   },
   {
     ...SLH_DSA_SCHEME,
@@ -406,6 +413,7 @@ export const PQC_SCHEMES = [
     label: "SLH-DSA-SHA2-128f",
     oid: "2.16.840.1.101.3.4.3.21",
     signatureBytes: 17088,
+    cose: [{ id: -70021, name: "SLH-DSA-SHA2-128f", use: "private" }],
   },
   {
     ...SLH_DSA_SCHEME,
@@ -413,6 +421,7 @@ export const PQC_SCHEMES = [
     label: "SLH-DSA-SHA2-192s",
     oid: "2.16.840.1.101.3.4.3.22",
     signatureBytes: 16224,
+    cose: [{ id: -70022, name: "SLH-DSA-SHA2-192s", use: "private" }],
   },
   {
     ...SLH_DSA_SCHEME,
@@ -420,6 +429,7 @@ export const PQC_SCHEMES = [
     label: "SLH-DSA-SHA2-192f",
     oid: "2.16.840.1.101.3.4.3.23",
     signatureBytes: 35664,
+    cose: [{ id: -70023, name: "SLH-DSA-SHA2-192f", use: "private" }],
   },
   {
     ...SLH_DSA_SCHEME,
@@ -427,6 +437,7 @@ export const PQC_SCHEMES = [
     label: "SLH-DSA-SHA2-256s",
     oid: "2.16.840.1.101.3.4.3.24",
     signatureBytes: 29792,
+    cose: [{ id: -70024, name: "SLH-DSA-SHA2-256s", use: "private" }],
   },
   {
     ...SLH_DSA_SCHEME,
@@ -434,6 +445,7 @@ export const PQC_SCHEMES = [
     label: "SLH-DSA-SHA2-256f",
     oid: "2.16.840.1.101.3.4.3.25",
     signatureBytes: 49856,
+    cose: [{ id: -70025, name: "SLH-DSA-SHA2-256f", use: "private" }],
   },
   {
     ...SLH_DSA_SCHEME,
@@ -441,6 +453,10 @@ export const PQC_SCHEMES = [
     label: "SLH-DSA-SHAKE-128s",
     oid: "2.16.840.1.101.3.4.3.26",
     signatureBytes: 7856,
+    cose: [
+      { id: -70026, name: "SLH-DSA-SHAKE-128s", use: "private" },
+      { id: -52, name: "SLH-DSA-SHAKE-128s (draft)", use: "read" },
+    ],
   },
   {
     ...SLH_DSA_SCHEME,
@@ -448,6 +464,7 @@ export const PQC_SCHEMES = [
     label: "SLH-DSA-SHAKE-128f",
     oid: "2.16.840.1.101.3.4.3.27",
     signatureBytes: 17088,
+    cose: [{ id: -70027, name: "SLH-DSA-SHAKE-128f", use: "private" }],
   },
   {
     ...SLH_DSA_SCHEME,
@@ -455,6 +472,7 @@ export const PQC_SCHEMES = [
     label: "SLH-DSA-SHAKE-192s",
     oid: "2.16.840.1.101.3.4.3.28",
     signatureBytes: 16224,
+    cose: [{ id: -70028, name: "SLH-DSA-SHAKE-192s", use: "private" }],
   },
   {
     ...SLH_DSA_SCHEME,
@@ -462,6 +480,7 @@ export const PQC_SCHEMES = [
     label: "SLH-DSA-SHAKE-192f",
     oid: "2.16.840.1.101.3.4.3.29",
     signatureBytes: 35664,
+    cose: [{ id: -70029, name: "SLH-DSA-SHAKE-192f", use: "private" }],
   },
   {
     ...SLH_DSA_SCHEME,
@@ -469,6 +488,7 @@ export const PQC_SCHEMES = [
     label: "SLH-DSA-SHAKE-256s",
     oid: "2.16.840.1.101.3.4.3.30",
     signatureBytes: 29792,
+    cose: [{ id: -70030, name: "SLH-DSA-SHAKE-256s", use: "private" }],
   },
   {
     ...SLH_DSA_SCHEME,
@@ -476,5 +496,6 @@ export const PQC_SCHEMES = [
     label: "SLH-DSA-SHAKE-256f",
     oid: "2.16.840.1.101.3.4.3.31",
     signatureBytes: 49856,
+    cose: [{ id: -70031, name: "SLH-DSA-SHAKE-256f", use: "private" }],
   },
 ] as const satisfies readonly SignatureScheme[];

@@ -95,6 +95,23 @@ export interface SignatureScheme {
   readonly profileScheme: string;
   /** PKCS#11 mechanism on the hashed (or, for pure schemes, whole) message. */
   readonly mechanism: string | null;
+  /** Numbers of the COSE registry, those that are written first; absent where nobody registered or uses one. */
+  readonly cose?: readonly CoseAlgorithm[];
+}
+
+/** One number that stands for a scheme in COSE (RFC 9053, RFC 8230, RFC 8812, RFC 9864, RFC 9964). */
+export interface CoseAlgorithm {
+  readonly id: number;
+  readonly name: string;
+  /**
+   * `usual`: written unless another is asked for; `specified`: says scheme and curve (RFC 9864); `private`: of nobody's
+   * registry, written only when that is asked for; `read`: never written.
+   */
+  readonly use: "usual" | "specified" | "private" | "read";
+  /** Row of the keys it is written for; absent where the scheme says enough. */
+  readonly key?: string;
+  /** Whether it means keys of that row alone. */
+  readonly fixed?: true;
 }
 
 /** How a composite scheme joins two others (draft-ietf-lamps-pq-composite-sigs-19 section 6). */

@@ -6,6 +6,7 @@ import { backEndOf } from "./back_end.ts";
 import type { SignFunction } from "./back_end_types.ts";
 import { proveKey, requireCiphertext } from "./kem.ts";
 import { describeKeyFile, inFile, listKeyFiles } from "./key_files.ts";
+import { piecesSigner } from "./pieces.ts";
 import { decodePrivateKey, type EncodeOptions, encodePrivateKey, type Passphrase } from "./pkcs8.ts";
 import { formOf, type KeyForm, type PrivateKey } from "./private_key.ts";
 import { encodeSpki } from "./spki.ts";
@@ -49,6 +50,7 @@ export class SoftwareKey implements Key, Disposable {
   signer(scheme: SchemeRow, { context }: SignerOptions = {}): Signer {
     requireAllowed(this.algorithm, scheme);
     requireContext(scheme, context);
+    const signPieces = piecesSigner(this.#key, scheme, context ? { context } : {});
     return {
       algorithm: this.algorithm,
       scheme,
@@ -57,11 +59,21 @@ export class SoftwareKey implements Key, Disposable {
         const sign = await this.#prepare(scheme, context);
         return await sign(plainBytes(message));
       },
+      ...(signPieces ? { signPieces: (pieces) => this.#whileOpen(() => signPieces(pieces)) } : {}),
     };
   }
 
-  #prepare(scheme: SchemeRow, context: Uint8Array = new Uint8Array()): Promise<SignFunction> {
+  async #whileOpen(sign: () => Promise<Bytes>): Promise<Bytes> {
+    this.#mustBeOpen();
+    return await sign();
+  }
+
+  #mustBeOpen(): void {
     if (this.#closed) throw new OperationError("Cannot sign: the key has been closed", { code: "key.closed" });
+  }
+
+  #prepare(scheme: SchemeRow, context: Uint8Array = new Uint8Array()): Promise<SignFunction> {
+    this.#mustBeOpen();
     const name = `${scheme.name} ${encodeHex(context)}`;
     let prepared = this.#prepared.get(name);
     if (!prepared) {

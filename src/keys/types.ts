@@ -12,7 +12,15 @@ export interface Signer {
   readonly spki: Bytes;
   /** Signature over `message`. @throws {TokenError} when a token fails. */
   sign(message: Uint8Array): Promise<Bytes>;
+  /**
+   * The same for a message that is given in pieces and never held as a whole; absent where scheme or token need it whole.
+   * @throws {TokenError} when a token fails, and what the pieces throw.
+   */
+  readonly signPieces?: (pieces: Pieces) => Promise<Bytes>;
 }
+
+/** A message piece by piece, in order. */
+export type Pieces = AsyncIterable<Uint8Array>;
 
 /** A private key in a file; `path` is absolute or relative to the process's folder. */
 export interface SoftwareKeyRef {

@@ -95,6 +95,10 @@ class CheckedSigner implements Signer {
     this.#verifier = verifier;
   }
 
+  get signPieces(): NonNullable<Signer["signPieces"]> | undefined {
+    return this.#signer.signPieces;
+  }
+
   sign(message: Uint8Array): Promise<Bytes> {
     return this.#signer.sign(message);
   }

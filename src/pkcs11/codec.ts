@@ -4,6 +4,9 @@ import { type Bytes, concatBytes, decodeHex } from "../bytes.ts";
 import { hasher } from "../keys/digest.ts";
 import { encodeEcdsaSignature } from "../keys/ecdsa.ts";
 import { externalMu } from "../keys/external_mu.ts";
+import { digestPieces, muOfPieces } from "../keys/pieces.ts";
+import { describeSpki } from "../keys/spki.ts";
+import type { Pieces } from "../keys/types.ts";
 import { Arena } from "./arena.ts";
 import { dialectsOf, type RowDialect } from "./dialect.ts";
 import type { CompleteDriver, ConstantRef, MechanismParameter, SignMechanism } from "./driver.ts";
@@ -19,6 +22,8 @@ export interface SignCodec {
   readonly type: number;
   /** Bytes to give to C_Sign for a message. */
   input(message: Uint8Array): Bytes | Promise<Bytes>;
+  /** The same for a message in pieces; absent where the mechanism takes the message itself. */
+  readonly piecesInput?: ((pieces: Pieces) => Promise<Bytes>) | undefined;
   /** What X.509 carries, from what C_Sign returned. */
   output(raw: Bytes): Bytes;
   /** Longest answer expected; a longer one only costs a second call. */
@@ -114,31 +119,40 @@ export function signCodec(ffi: Ffi, driver: CompleteDriver, use: SignUse): SignC
   return {
     type,
     mechanism: encodeMechanism(ffi, type, how.parameter?.(scheme, row, context ? { context } : {})),
-    input: INPUTS[how.input](use),
+    ...INPUTS[how.input](use),
     output: how.output === "r-s" ? encodeEcdsaSignature : (raw) => raw,
     capacity: SIGNATURE_BYTES[row.family]?.(row) ?? 0,
   };
 }
 
-type Input = (message: Uint8Array) => Bytes | Promise<Bytes>;
+type Inputs = Pick<SignCodec, "input" | "piecesInput">;
 
-const INPUTS: Readonly<Record<SignMechanism["input"], (use: SignUse) => Input>> = {
-  message: () => (message) => new Uint8Array(message),
+const INPUTS: Readonly<Record<SignMechanism["input"], (use: SignUse) => Inputs>> = {
+  message: () => ({ input: (message) => new Uint8Array(message) }),
   digest: ({ scheme: { hash }, row }) => {
     // an ECDSA digest is cut to the order's length (FIPS 186-5 section 6.4.1), which not every token does itself
     const most = row.family === "ecdsa" ? row.scalarBytes : Infinity;
     return hashing(hash!, (value) => value.length > most ? value.slice(0, most) : value);
   },
   "digest-info": ({ scheme: { hash } }) => hashing(hash!, (value) => concatBytes(DIGEST_INFO_PREFIX[hash!], value)),
-  "external-mu": ({ spki, context }) => async (message) => await externalMu(spki!, message, context ? { context } : {}),
+  "external-mu": ({ spki, context }) => {
+    const options = context ? { context } : {};
+    return {
+      input: (message) => externalMu(spki!, message, options),
+      piecesInput: (pieces) => muOfPieces(describeSpki(spki!).publicKey, pieces, options),
+    };
+  },
 };
 
 /** Hashes, and makes `finish` of the hash. */
-function hashing(hash: HashName, finish: (value: Bytes) => Bytes): Input {
+function hashing(hash: HashName, finish: (value: Bytes) => Bytes): Inputs {
   const hashOf = hasher(hash);
-  return (message) => {
-    const value = hashOf(message);
-    return value instanceof Promise ? value.then(finish) : finish(value);
+  return {
+    input: (message) => {
+      const value = hashOf(message);
+      return value instanceof Promise ? value.then(finish) : finish(value);
+    },
+    piecesInput: async (pieces) => finish(await digestPieces(hash, pieces)),
   };
 }
 

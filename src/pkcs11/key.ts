@@ -54,6 +54,7 @@ export class TokenKey implements Key {
 
   signer(scheme: SchemeRow, options: SignerOptions = {}): Signer {
     const codec = this.codec(scheme, options);
+    const { piecesInput } = codec;
     return {
       algorithm: this.algorithm,
       scheme,
@@ -62,6 +63,9 @@ export class TokenKey implements Key {
         const data = codec.input(message);
         return codec.output(await this.#sign(codec, data instanceof Promise ? await data : data));
       },
+      ...(piecesInput
+        ? { signPieces: async (pieces) => codec.output(await this.#sign(codec, await piecesInput(pieces))) }
+        : {}),
     };
   }
 
