@@ -41,7 +41,13 @@ async function nobleAccepts(row: KeyRow, check: Verification): Promise<boolean> 
   }
 }
 
-for (const [set, counts] of [["44", { valid: 77, invalid: 103 }], ["65", { valid: 79, invalid: 131 }]] as const) {
+const ML_DSA = [
+  ["44", { valid: 77, invalid: 103, native: 150, mu: 8, refused: 4, signed: 60 }],
+  ["65", { valid: 79, invalid: 131, native: 150, mu: 17, refused: 4, signed: 60 }],
+  ["87", { valid: 56, invalid: 20, native: 60, mu: 0, refused: 1, signed: 50 }],
+] as const;
+
+for (const [set, counts] of ML_DSA) {
   const row = findKeyRow(`ml-dsa-${set}`);
 
   Deno.test(`Wycheproof ${row.label}: verification, natively and in noble`, async () => {
@@ -59,8 +65,8 @@ for (const [set, counts] of [["44", { valid: 77, invalid: 103 }], ["65", { valid
       seen[isGood ? "valid" : "invalid"]++;
       if (check.context.length === 0) seen.native++;
     }
-    assert.deepEqual({ valid: seen.valid, invalid: seen.invalid }, counts);
-    assert.ok(seen.native > 150);
+    assert.deepEqual([seen.valid, seen.invalid], [counts.valid, counts.invalid]);
+    assert.ok(seen.native >= counts.native, JSON.stringify(seen));
   });
 
   Deno.test(`Wycheproof ${row.label}: signing from the seed, the same bytes in noble, accepted ones in WebCrypto`, async () => {
@@ -74,7 +80,7 @@ for (const [set, counts] of [["44", { valid: 77, invalid: 103 }], ["65", { valid
       }
       for (const library of LIBRARIES) {
         const publicKey = await backEndOf(row, library).derive!(row, seed);
-        assert.equal(publicKey.toHex(), group.publicKey, `${test.tcId}, ${library}`);
+        if (group.publicKey) assert.equal(publicKey.toHex(), group.publicKey, `${test.tcId}, ${library}`);
       }
       const expected = hexField(test.sig);
       const library = await mlDsaOf(row);
@@ -100,8 +106,8 @@ for (const [set, counts] of [["44", { valid: 77, invalid: 103 }], ["65", { valid
       }
       if (context.length === 0) seen.native++;
     }
-    assert.deepEqual({ mu: seen.mu, refused: seen.refused }, { mu: set === "44" ? 8 : 17, refused: 4 });
-    assert.ok(seen.noble > 70 && seen.native > 60, JSON.stringify(seen));
+    assert.deepEqual([seen.mu, seen.refused], [counts.mu, counts.refused]);
+    assert.ok(seen.noble >= counts.signed && seen.native >= counts.signed, JSON.stringify(seen));
   });
 }
 
