@@ -36,6 +36,15 @@ export function readMetaObject(text: string, file: string, migrations: readonly 
   return { ...value, schema };
 }
 
+/** Schema of the metadata in `text`, as it is written there; undefined when it is no JSON object. */
+export function readSchema(text: string): number | undefined {
+  try {
+    return schemaOf(parseObject(text, ""), "");
+  } catch {
+    return undefined;
+  }
+}
+
 /** The error for metadata whose content is not what it must be. */
 export function invalidMeta(file: string, reason: string): InputError {
   return new InputError(`Cannot read "${file}": ${reason}`, { code: "meta.invalid", file });

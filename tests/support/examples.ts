@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
+import { formatIndexLine } from "../../src/store/index_txt.ts";
+import { readCertificates } from "../../src/x509/certificate.ts";
+import { formatOneLine } from "../../src/x509/name.ts";
 import { qpkiCommand, run, runOk, type RunResult } from "./cli.ts";
 import { shellWords } from "./in_process.ts";
 import { findExecutable, needs, softhsmLibrary } from "./require.ts";
 import { initToken } from "./softhsm.ts";
 import { type TempFolder, tempFolder } from "./tmp.ts";
+import { copyTree } from "./tree.ts";
 
 /*
  * A place in which the examples of the commands' help can run as they stand: a CA, files and a token of the names that
@@ -61,14 +65,15 @@ export async function prepareExamples(tmp: TempFolder): Promise<void> {
 
 /** The help names a certificate by a short serial, as CAs that count give: the index has one. */
 async function numberedCertificate(folder: string): Promise<void> {
-  const index = await Deno.readTextFile(`${folder}/ca/index.txt`);
-  const columns = index.trimEnd().split("\n").at(-1)!.split("\t");
-  columns[3] = SERIAL;
-  await Deno.writeTextFile(`${folder}/ca/index.txt`, `${index}${columns.join("\t")}\n`);
+  const file = `ca/issued/${SERIAL}.pem`;
   const issue = ["x509", "-req", "-in", "server.csr", "-CA", "ca/ca.crt", "-set_serial", `0x${SERIAL}`];
-  const key = ["-CAkey", "ca/versions/v1/keys/ca.ecdsa-p384.key", "-out", `ca/issued/${SERIAL}.pem`];
+  const key = ["-CAkey", "ca/versions/v1/keys/ca.ecdsa-p384.key", "-out", file];
   const made = await run("openssl", [...issue, ...key], { cwd: folder });
   assert.equal(made.code, 0, made.stderr);
+  const [certificate] = readCertificates(await Deno.readFile(`${folder}/${file}`));
+  const { notAfter, subject } = certificate!;
+  const line = formatIndexLine({ status: "V", notAfter, serial: SERIAL, subject: formatOneLine(subject) });
+  await Deno.writeTextFile(`${folder}/ca/index.txt`, line, { append: true });
 }
 
 function tokenConf(tmp: TempFolder, name: string): string {
@@ -146,14 +151,6 @@ async function freshPlace(tmp: TempFolder): Promise<Place> {
       return Promise.resolve();
     },
   };
-}
-
-function copyTree(from: string, to: string): void {
-  Deno.mkdirSync(to, { recursive: true, mode: 0o700 });
-  for (const entry of Deno.readDirSync(from)) {
-    if (entry.isDirectory) copyTree(`${from}/${entry.name}`, `${to}/${entry.name}`);
-    else Deno.copyFileSync(`${from}/${entry.name}`, `${to}/${entry.name}`);
-  }
 }
 
 /** A PATH on which `qpki` is the program under test. */

@@ -34,6 +34,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./ca/accept.ts"),
   },
   {
+    path: ["ca", "check"],
+    summary: "Check that metadata, index, certificates, chain, CRLs and keys of a CA agree",
+    load: () => import("./ca/check.ts"),
+  },
+  {
     path: ["ca", "export"],
     summary: "Write out the certificate of a CA, its chain, or its root",
     load: () => import("./ca/export.ts"),

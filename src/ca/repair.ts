@@ -1,0 +1,40 @@
+import { type CheckReport, Findings, plainFinding, type Repairable } from "./check_report.ts";
+
+/** Rounds of repairs: one may bring to light what another can set right. */
+const MOST_ROUNDS = 3;
+
+/** Checks and changes nothing. */
+export async function reportOf(check: () => Promise<Findings>): Promise<CheckReport> {
+  const { list, counts } = await check();
+  return { findings: list.map(plainFinding), checked: counts, repaired: [] };
+}
+
+/**
+ * Checks, sets right what needs no decision, and checks again: what is reported is what is left. A repair that fails is a
+ * finding of its own.
+ */
+export async function repairedReport(check: () => Promise<Findings>): Promise<CheckReport> {
+  const repaired: string[] = [];
+  const failed = new Findings();
+  let found = await check();
+  for (let round = 0; round < MOST_ROUNDS && found.list.some(({ fix }) => fix); round++) {
+    const before = repaired.length;
+    for (const finding of found.list) await applyFix(finding, repaired, failed);
+    found = await check();
+    if (repaired.length === before) break;
+  }
+  const findings = [...found.list, ...failed.list].map(plainFinding);
+  return { findings, checked: found.counts, repaired };
+}
+
+async function applyFix({ fix, code, file }: Repairable, repaired: string[], failed: Findings): Promise<void> {
+  if (!fix) return;
+  try {
+    repaired.push(await fix());
+  } catch (error) {
+    const what = `repair.failed`;
+    if (failed.list.some((one) => one.code === what && one.file === file)) return;
+    const reason = error instanceof Error ? error.message : String(error);
+    failed.error(what, `Cannot repair ${code}: ${reason}`, file === undefined ? {} : { file });
+  }
+}
