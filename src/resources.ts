@@ -9,6 +9,9 @@ export function resourcePath(relative: string): string {
   return `${root}/${relative}`;
 }
 
+/** Version of this program; the same as in `deno.json`. */
+export const VERSION = "0.1.0";
+
 /** How this program was made: the content of `build_info.json`, which a build leaves at the root of the resources. */
 export interface BuildInfo {
   /** `source`, `self-extracting` or `deno compile`. */

@@ -10,7 +10,7 @@ import { decodeName, formatName } from "../x509/name.ts";
 import type { Certificate } from "../x509/types.ts";
 import { verifyCertificate } from "../x509/verify.ts";
 import { fitsPins, pinsOf } from "./certificates.ts";
-import { type Deps, formatInstant, wholeSecond } from "./deps.ts";
+import { changeOptions, type Deps, formatInstant, wholeSecond } from "./deps.ts";
 import { subjectFields } from "./new_meta.ts";
 
 /** What came back from the CA above. */
@@ -51,7 +51,7 @@ export async function acceptCertificate(store: CaStore, request: AcceptRequest, 
     if (!isRoot) await change.writeFile(CHAIN_FILE, chain, { overwrite: true });
     await change.writeMeta(activated(change.meta, { versionId, file, certificate, isRoot }));
     return { versionId, certificate, issuers };
-  }, { signal: deps.signal });
+  }, changeOptions(deps));
 }
 
 function pendingVersion(meta: CaMeta, folder: string): [string, CaVersion] {

@@ -6,7 +6,8 @@ import { keyUsage, subjectKeyId } from "../x509/certificate.ts";
 import { buildCrl, verifyCrl } from "../x509/crl.ts";
 import type { Crl, RevokedCertificate } from "../x509/types.ts";
 import type { CaCertificate } from "./certificates.ts";
-import { checkInterrupted, type Deps, formatInstant, wholeSecond } from "./deps.ts";
+import { changeOptions, checkInterrupted, type Deps, formatInstant, wholeSecond } from "./deps.ts";
+import { announcingCrl } from "./intents.ts";
 import { checkIssuer } from "./issue.ts";
 import type { OpenCa } from "./signer.ts";
 
@@ -43,6 +44,8 @@ export async function generateCrl(ca: OpenCa, options: CrlOptions, deps: Deps): 
     }
     const revoked = (await change.rows()).map((row) => row.entry).filter((entry) => entry.revocation !== undefined);
     const number = await change.takeCrlNumber();
+    const facts = { number, thisUpdate, nextUpdate, revoked: revoked.length, issuerVersion: ca.versionId };
+    const { signer, altSigner } = announcingCrl(ca, change, facts);
     const crl = await buildCrl(
       {
         issuer: ca.certificate.subject,
@@ -56,8 +59,8 @@ export async function generateCrl(ca: OpenCa, options: CrlOptions, deps: Deps): 
           ...(entry.revocation!.reason === undefined ? {} : { reason: entry.revocation!.reason }),
         })),
       },
-      ca.signer,
-      ca.altSigner,
+      signer,
+      altSigner,
     );
     const verdict = await verifyCrl(crl, ca.certificate);
     if (!verdict.valid) {
@@ -71,7 +74,7 @@ export async function generateCrl(ca: OpenCa, options: CrlOptions, deps: Deps): 
     const name = crlName(ca.identity, ca.version);
     await change.writeCrl(crl.der, name);
     return { crl, path: `${CRL_FOLDER}/${name}.crl` };
-  }, { signal: deps.signal });
+  }, changeOptions(deps));
 }
 
 /**

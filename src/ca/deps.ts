@@ -1,3 +1,4 @@
+import type { Audit } from "../audit/trail.ts";
 import { InterruptedError } from "../errors.ts";
 import type { OpenProvider } from "../keys/types.ts";
 
@@ -13,11 +14,18 @@ export interface Deps {
   warn(text: string): void;
   /** Aborted on Ctrl-C. */
   readonly signal: AbortSignal;
+  /** Records events in the audit log; undefined without one. */
+  readonly audit?: Audit | undefined;
 }
 
 /** Ends the use case between two steps. @throws {InterruptedError} when Ctrl-C was pressed. */
 export function checkInterrupted(deps: Pick<Deps, "signal">): void {
   if (deps.signal.aborted) throw new InterruptedError();
+}
+
+/** How a use case waits for a store's lock, and whom the store tells of what an interrupted command left. */
+export function changeOptions(deps: Pick<Deps, "signal" | "warn">): { signal: AbortSignal; warn(text: string): void } {
+  return { signal: deps.signal, warn: (text) => deps.warn(text) };
 }
 
 /** Now, cut to whole seconds: certificates and CRLs know no finer time. */

@@ -4,13 +4,15 @@ import { equalBytes } from "../bytes.ts";
 import { InputError, OperationError } from "../errors.ts";
 import type { CompiledProfile } from "../profile/types.ts";
 import { basicConstraints, keyUsage, subjectKeyId } from "../x509/certificate.ts";
-import { lintTbs } from "../x509/lint.ts";
+import type { CertificateIntent, Intent } from "../store/journal_record.ts";
+import { type LintedTbs, lintTbs } from "../x509/lint.ts";
 import { formatName } from "../x509/name.ts";
 import { generateSerial } from "../x509/serial.ts";
 import { signCertificate } from "../x509/sign.ts";
 import { buildTbsCertificate, type TbsSpec } from "../x509/tbs.ts";
 import type { Certificate } from "../x509/types.ts";
-import { checkInterrupted, type Deps, formatInstant, wholeSecond } from "./deps.ts";
+import { changeOptions, checkInterrupted, type Deps, formatInstant, wholeSecond } from "./deps.ts";
+import { announceCertificates, certificateIntent } from "./intents.ts";
 import { type OpenCa, schemeFor } from "./signer.ts";
 import { standInKeys } from "./stand_in.ts";
 
@@ -38,7 +40,8 @@ export interface BatchOptions {
 }
 
 /**
- * Issues one certificate: built, linted, signed, verified, and durable in `issued/` and `index.txt` when this returns.
+ * Issues one certificate: built, linted, journalled, signed, verified, and durable in `issued/` and `index.txt` when this
+ * returns.
  * @throws {OperationError} `ca.expired`, `ca.not_a_ca`, `lint.refused`, `ca.locked`.
  * @throws {InputError} `validity.beyond_issuer`, `path_len.violated`, `scheme.mismatch`, `ca.no_alternative_key`.
  */
@@ -50,7 +53,7 @@ export async function issueCertificate(ca: OpenCa, request: IssueRequest, deps: 
 
 /**
  * Issues many certificates with one open CA: while the token signs some, others are built and verified; each group costs
- * one append to the index. Returns them in the order of the requests. On an error what was recorded before stays.
+ * one intent, one commit and one append to the index. Returns them in the order of the requests. On an error what was recorded before stays.
  */
 export async function issueBatch(
   ca: OpenCa,
@@ -63,7 +66,7 @@ export async function issueBatch(
   try {
     for (let start = 0; start < requests.length; start += batch) {
       const group = requests.slice(start, start + batch);
-      const certificates = await pipeline(group, parallel, (request) => signRequest(ca, request, deps));
+      const certificates = await signRequests(ca, group, { deps, parallel });
       await recording;
       // the next group is signed while this one is written
       recording = recordCertificates(ca, certificates, deps).then(() => {
@@ -78,12 +81,36 @@ export async function issueBatch(
   return issued;
 }
 
-/** Makes a signed certificate and verifies it; nothing is written. Throws as {@link issueCertificate}. */
+/**
+ * Makes a signed certificate and verifies it; of it only the intent is journalled. It is to be recorded with
+ * {@link recordCertificates}, or comes to nothing when the CA is closed. Throws as {@link issueCertificate}.
+ */
 export async function signRequest(ca: OpenCa, request: IssueRequest, deps: Deps): Promise<Certificate> {
-  checkInterrupted(deps);
-  const spec = certificateSpec(ca, { ...request, notBefore: request.notBefore ?? wholeSecond(deps) });
-  const linted = lintTbs(await buildTbsCertificate(spec));
-  return await signCertificate(linted, signerWith(ca, spec.scheme), ca.altSigner);
+  const [certificate] = await signRequests(ca, [request], { deps });
+  return certificate!;
+}
+
+/** As {@link signRequest} for several at the same time, which become one record of the journal. */
+export async function signRequests(
+  ca: OpenCa,
+  requests: readonly IssueRequest[],
+  options: { readonly deps: Deps; readonly parallel?: number },
+): Promise<Certificate[]> {
+  const { deps, parallel = 16 } = options;
+  const ready: { linted: LintedTbs; scheme: SchemeRow; intent: CertificateIntent }[] = [];
+  for (const request of requests) {
+    checkInterrupted(deps);
+    const spec = certificateSpec(ca, { ...request, notBefore: request.notBefore ?? wholeSecond(deps) });
+    const linted = lintTbs(await buildTbsCertificate(spec));
+    const intent = await certificateIntent(linted.tbs, { profile: request.profile, issuerVersion: ca.versionId });
+    ready.push({ linted, scheme: spec.scheme, intent });
+  }
+  const announcer = { intend: (intent: Intent) => ca.store.intend(intent, changeOptions(deps)) };
+  await announceCertificates(announcer, "issue", ready.map(({ intent }) => intent));
+  return await pipeline(ready, parallel, async ({ linted, scheme }) => {
+    checkInterrupted(deps);
+    return await signCertificate(linted, signerWith(ca, scheme), ca.altSigner);
+  });
 }
 
 /**
@@ -168,7 +195,7 @@ export async function recordCertificates(
   deps: Deps,
 ): Promise<void> {
   if (certificates.length === 0) return;
-  await store.change("issue", (change) => change.addCertificates(certificates), { signal: deps.signal });
+  await store.change("issue", (change) => change.addCertificates(certificates), changeOptions(deps));
 }
 
 /**

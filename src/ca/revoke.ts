@@ -4,7 +4,7 @@ import { type IndexEntry, type IndexRow, parseReason } from "../store/index_txt.
 import { REVOCATION_REASONS } from "../x509/extensions/crl_extensions.ts";
 import { normalizeSerial } from "../x509/serial.ts";
 import type { RevocationReason } from "../x509/types.ts";
-import { type Deps, formatInstant, wholeSecond } from "./deps.ts";
+import { changeOptions, type Deps, formatInstant, wholeSecond } from "./deps.ts";
 
 /** What was written about a revocation. */
 export interface Revocation {
@@ -37,7 +37,7 @@ export async function revokeCertificate(
     const revocation = { date: wholeSecond(deps), ...(reason === undefined ? {} : { reason }) };
     await change.revoke(row, revocation);
     return { entry: row.entry, ...revocation };
-  }, { signal: deps.signal });
+  }, changeOptions(deps));
 }
 
 /**

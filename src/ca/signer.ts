@@ -71,7 +71,11 @@ export async function caSigner(store: CaStore, deps: Deps, choice: SignerChoice 
       key,
       signer: await checkedSigner(key.signer(ownScheme(identity, key))),
       ...(key.alternative ? { altSigner: key.alternative.signer(defaultScheme(key.alternative.algorithm)) } : {}),
-      [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+      async [Symbol.asyncDispose]() {
+        // when this fails the next command does it
+        await store.undoIntents("issue", { warn: (text) => deps.warn(text) }).catch(() => {});
+        await opened[Symbol.asyncDispose]();
+      },
     };
   } catch (error) {
     await opened[Symbol.asyncDispose]();

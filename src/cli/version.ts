@@ -1,7 +1,6 @@
-import { buildInfo } from "../resources.ts";
+import { buildInfo, VERSION } from "../resources.ts";
 
-/** Version of this program; the same as in `deno.json`. */
-export const VERSION = "0.1.0";
+export { VERSION };
 
 /** What `qpki --version` prints: version, how it was built, Deno's version, platform. */
 export function versionText(): string {

@@ -125,7 +125,8 @@ export class Journal implements Disposable {
   async #append(record: NewRecord, sync: boolean): Promise<JournalRecord> {
     const { size, torn, head, last } = this.#tail;
     const seq = (last?.seq ?? 0) + 1;
-    const whole = { seq, time: new Date().toISOString(), ...record, prev: head };
+    const { op, state, ...rest } = record;
+    const whole = { seq, time: new Date().toISOString(), op, state, ...rest, prev: head };
     const open = openAfter(last?.open ?? [], whole, size);
     const full: JournalRecord = open.length > 0 ? { ...whole, open } : whole;
     const line = new TextEncoder().encode(JSON.stringify(full));
