@@ -128,12 +128,12 @@ export async function settledSize(file: Deno.FsFile, path: string): Promise<numb
 
 /** The error for a log that could not be written: then nothing else is done either. */
 export function writeError(path: string, cause: unknown): OperationError {
-  const { message } = fileError("write the audit log", path, cause);
-  return new OperationError(message, {
+  const told = fileError("write the audit log", path, cause);
+  return new OperationError(told.message, {
     code: "audit.write",
     object: path,
     hint: "What is not recorded is not done: make the log writable, or name another one with --audit-log",
-    cause,
+    cause: told,
   });
 }
 

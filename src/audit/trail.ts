@@ -52,14 +52,20 @@ export class AuditTrail {
 
   /**
    * Ends the trail of a command that recorded anything; call it before the result is reported.
-   * @param error what the command failed with.
+   * @throws {OperationError} `audit.outcome`.
    */
-  async finish(outcome: { readonly error?: unknown } = {}): Promise<void> {
+  async finish(outcome: { readonly exit: number; readonly error?: unknown }): Promise<void> {
     if (!this.#hasEvents) return;
-    const late = this.#atEnd.splice(0).flatMap((events) => events());
-    const ended = "error" in outcome ? failure(outcome.error) : { result: "ok" } as const;
-    await this.record(...late, { event: "command.end", ...ended });
     this.#hasEvents = false;
+    const late = this.#atEnd.splice(0).flatMap((events) => events());
+    const ended = "error" in outcome
+      ? failure(outcome.error)
+      : { result: outcome.exit === 0 ? "ok" : "failed" } as const;
+    try {
+      await this.record(...late, { event: "command.end", ...ended, details: { exit: outcome.exit } });
+    } catch (cause) {
+      throw outcomeError(this.#actor.command, cause);
+    }
   }
 
   async #write(): Promise<void> {

@@ -1,3 +1,4 @@
+import type { Audit } from "../audit/trail.ts";
 import type { Secret } from "../bytes.ts";
 import type { ExitStatus } from "../errors.ts";
 import type { OpenProvider, PassphraseSource } from "../keys/types.ts";
@@ -81,6 +82,8 @@ export interface Context {
   passphrase(flagValue: string | undefined, question?: string, options?: { twice?: boolean }): PassphraseSource;
   /** Aborted on Ctrl-C: use cases check it between steps. */
   readonly signal: AbortSignal;
+  /** Records events in the audit log; undefined without one. Uses of keys are recorded by {@link openProvider}'s. */
+  readonly audit?: Audit | undefined;
 }
 
 /** What a command returns; `output.ts` prints `text`, or `data` as JSON with `--json`. */

@@ -1,3 +1,4 @@
+import type { AuditTrail } from "../audit/trail.ts";
 import type { Context } from "./command.ts";
 import type { Io } from "./io.ts";
 import type { Output } from "./output.ts";
@@ -13,7 +14,12 @@ export interface OpenContext {
 }
 
 /** Builds what a command gets from outside. */
-export function openContext(io: Io, output: Output, options: { allowFinalTry: boolean }): OpenContext {
+export function openContext(
+  io: Io,
+  output: Output,
+  options: { allowFinalTry: boolean; trail?: AuditTrail | undefined },
+): OpenContext {
+  const { trail } = options;
   const prompter = io.prompter ?? new TerminalPrompter(io, () => output.endProgress());
   const warn = (text: string) => output.warn(text);
   const providers = new Providers({
@@ -24,6 +30,7 @@ export function openContext(io: Io, output: Output, options: { allowFinalTry: bo
     allowFinalTry: options.allowFinalTry,
     notify: (text) => output.note(`note: ${text}`),
     warn,
+    trail,
   });
   const context: Context = {
     env: io.env,
@@ -39,6 +46,7 @@ export function openContext(io: Io, output: Output, options: { allowFinalTry: bo
         ...(more.twice ? { twice: true } : {}),
       }),
     signal: io.signal,
+    ...(trail ? { audit: (...events) => trail.record(...events) } : {}),
   };
   return { context, close: () => providers.close() };
 }

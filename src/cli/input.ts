@@ -1,6 +1,17 @@
 import { UsageError } from "../errors.ts";
 import type { Command, Flag, Input } from "./command.ts";
 
+/** Turns the audit log on, where no flag does. */
+export const AUDIT_VARIABLE = "PKI_AUDIT_LOG";
+
+/** Where the audit log is. */
+export const AUDIT_LOG: Flag = {
+  name: "audit-log",
+  value: "FILE",
+  description: "record every change and every use of a private key in this audit log; PKI_AUDIT_LOG stands in for it",
+  complete: "file",
+};
+
 /** Flags that every command takes. */
 export const GLOBAL_FLAGS: readonly Flag[] = [
   { name: "json", description: "print the result, or the error, as one JSON document" },
@@ -9,6 +20,7 @@ export const GLOBAL_FLAGS: readonly Flag[] = [
     name: "allow-final-try",
     description: "log in although the token says that one more wrong PIN locks it",
   },
+  AUDIT_LOG,
   { name: "help", short: "h", description: "show this help" },
 ];
 

@@ -45,7 +45,10 @@ function nextWord(argv: readonly string[], from: number, early: string[]) {
   for (let at = from; at < argv.length; at++) {
     const word = argv[at]!;
     if (!word.startsWith("-")) return { word, next: at + 1, help: false };
-    const flag = GLOBAL_FLAGS.find(({ name, short }) => word === `--${name}` || (short && word === `-${short}`));
+    const [spelling] = word.split("=", 1);
+    const flag = GLOBAL_FLAGS.find(({ name, short, value }) =>
+      value === undefined ? word === `--${name}` || (short && word === `-${short}`) : spelling === `--${name}`
+    );
     if (!flag) {
       throw new UsageError(`Unknown flag "${word.replace(/=.*/s, "")}" before the command`, {
         code: "usage.flag_unknown",
@@ -54,6 +57,8 @@ function nextWord(argv: readonly string[], from: number, early: string[]) {
     }
     if (flag.name === "help") return { next: at, help: true };
     early.push(word);
+    // a value of its own word belongs to the flag
+    if (flag.value !== undefined && word === spelling && at + 1 < argv.length) early.push(argv[++at]!);
   }
   return { next: argv.length, help: false };
 }

@@ -1,5 +1,8 @@
+import type { KeyUses } from "../audit/keys.ts";
+import type { AuditTrail } from "../audit/trail.ts";
 import type { Key, KeyInfo, KeyProvider, KeyRef, ProviderRequest } from "../keys/types.ts";
 import type { KeyRow, SchemeRow } from "../alg/find.ts";
+import type { Pkcs11Provider } from "../pkcs11/provider.ts";
 import type { Prompter } from "./command.ts";
 
 /** Longest time that closing one provider may take, in milliseconds. */
@@ -20,6 +23,8 @@ export interface TokenWorld {
 export interface ProviderWorld extends TokenWorld {
   readonly cwd: string;
   warn(text: string): void;
+  /** Where uses of keys are recorded. */
+  readonly trail?: AuditTrail | undefined;
 }
 
 /**
@@ -28,8 +33,9 @@ export interface ProviderWorld extends TokenWorld {
  */
 export class Providers {
   #world: ProviderWorld;
-  #tokens = new Map<string, Promise<KeyProvider>>();
+  #tokens = new Map<string, Promise<Pkcs11Provider>>();
   #others: KeyProvider[] = [];
+  #uses: Promise<KeyUses> | undefined;
 
   constructor(world: ProviderWorld) {
     this.#world = world;
@@ -42,7 +48,7 @@ export class Providers {
       const { passphrase } = request;
       const provider = softwareProvider({ cwd: this.#world.cwd, ...(passphrase ? { passphrase } : {}) });
       this.#others.push(provider);
-      return new SharedProvider(provider);
+      return await this.#audited(new SharedProvider(provider));
     }
     const path = await absolutePath(request.config, this.#world.cwd);
     let token = this.#tokens.get(path);
@@ -52,7 +58,17 @@ export class Providers {
       // a failed attempt may be tried again; never the PIN by itself
       token.catch(() => this.#tokens.delete(path));
     }
-    return new SharedProvider(await token);
+    const open = await token;
+    return await this.#audited(new SharedProvider(open), open);
+  }
+
+  /** The one place where uses of private keys are recorded. */
+  async #audited(provider: KeyProvider, token?: Pkcs11Provider): Promise<KeyProvider> {
+    const { trail } = this.#world;
+    if (!trail) return provider;
+    const { auditedProvider, KeyUses } = await import("../audit/keys.ts");
+    this.#uses ??= Promise.resolve(new KeyUses(trail));
+    return auditedProvider(provider, await this.#uses, () => token?.name);
   }
 
   /** Closes every provider, each within a few seconds; what fails is warned about. */
@@ -69,7 +85,7 @@ export class Providers {
     }
   }
 
-  async #openToken(path: string): Promise<KeyProvider> {
+  async #openToken(path: string): Promise<Pkcs11Provider> {
     const { openToken } = await import("./token.ts");
     return await openToken(path, this.#world);
   }

@@ -1,10 +1,11 @@
-import { EXIT, type ExitStatus, InterruptedError, UsageError } from "../errors.ts";
+import type { AuditTrail } from "../audit/trail.ts";
+import { EXIT, type ExitStatus, InterruptedError, QpkiError, UsageError } from "../errors.ts";
 import type { Command } from "./command.ts";
 import { COMMANDS } from "./commands/mod.ts";
-import { ParsedInput, type RawInput } from "./input.ts";
+import { AUDIT_LOG, AUDIT_VARIABLE, ParsedInput, type RawInput } from "./input.ts";
 import type { Io } from "./io.ts";
 import { type Call, locate } from "./locate.ts";
-import { Output, type OutputOptions } from "./output.ts";
+import { asTold, Output, type OutputOptions } from "./output.ts";
 
 /** How long an interrupted command may take to clean up: so many seconds in which it could act. */
 const GRACE_TICKS = 30;
@@ -60,11 +61,13 @@ async function runCommand(call: Call & { kind: "command" }, io: Io, output: Outp
   }
   output.set({ json: raw.flags.has("json"), quiet: raw.flags.has("quiet") });
   const { openContext } = await import("./context.ts");
-  const world = openContext(io, output, { allowFinalTry: raw.flags.has("allow-final-try") });
+  const trail = await auditTrail(call, raw, { io, output });
+  const world = openContext(io, output, { allowFinalTry: raw.flags.has("allow-final-try"), trail });
   output.expect(name);
   try {
     const work = start(command, raw, world.context).catch((error) => rethrow(error, name));
-    const result = await untilInterrupted(work, io.signal);
+    const result = await untilInterrupted(work, io.signal).catch((error) => endTrail(trail, error, output));
+    await trail?.finish({ exit: result.exit ?? EXIT.OK });
     // before the token is closed: a module may crash in C_Finalize
     await output.result(result);
     return result.exit ?? EXIT.OK;
@@ -72,6 +75,29 @@ async function runCommand(call: Call & { kind: "command" }, io: Io, output: Outp
     output.endProgress();
     await world.close();
   }
+}
+
+/** The audit log of this command; nothing of it is loaded without one. */
+async function auditTrail(
+  call: Call & { kind: "command" },
+  raw: RawInput,
+  { io, output }: { io: Io; output: Output },
+): Promise<AuditTrail | undefined> {
+  const given = raw.flags.get(AUDIT_LOG.name)?.at(-1);
+  if (given === undefined && !io.env(AUDIT_VARIABLE)) return undefined;
+  const { auditLogPath, openTrail } = await import("./audit_trail.ts");
+  const path = auditLogPath(given, io);
+  if (path === undefined) return undefined;
+  return openTrail(path, call.row.path.join(" "), { io, notice: (text) => output.note(`note: ${text}`) });
+}
+
+/** Records that a command failed; its own error is the one to tell. */
+async function endTrail(trail: AuditTrail | undefined, error: unknown, output: Output): Promise<never> {
+  const { exit } = asTold(error);
+  await trail?.finish({ error, exit }).catch((problem) => {
+    if (!(error instanceof QpkiError && error.code.startsWith("audit."))) output.warn(asTold(problem).message);
+  });
+  throw error;
 }
 
 async function parseOrExplain(command: Command, argv: readonly string[], name: string): Promise<RawInput> {

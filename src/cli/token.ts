@@ -1,5 +1,4 @@
-import type { KeyProvider } from "../keys/types.ts";
-import { type Pkcs11Options, pkcs11Provider } from "../pkcs11/provider.ts";
+import { type Pkcs11Options, type Pkcs11Provider, pkcs11Provider } from "../pkcs11/provider.ts";
 import { type HsmConfig, loadHsmConfig } from "./hsm_config.ts";
 import { readPin } from "./pin.ts";
 import type { TokenWorld } from "./providers.ts";
@@ -7,7 +6,7 @@ import type { TokenWorld } from "./providers.ts";
 export type { TokenWorld } from "./providers.ts";
 
 /** Opens the token behind the hsm.yaml at `path`, with its driver and its source of the PIN. */
-export async function openToken(path: string, world: TokenWorld): Promise<KeyProvider> {
+export async function openToken(path: string, world: TokenWorld): Promise<Pkcs11Provider> {
   const config = await loadHsmConfig(path);
   return await pkcs11Provider({ ...tokenOptions(config, world), configPath: path });
 }

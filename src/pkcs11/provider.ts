@@ -132,6 +132,8 @@ export class Pkcs11Provider implements KeyProvider {
   readonly slot: Slot;
   /** Name of the driver in use. */
   readonly driverName: string;
+  /** The token as it named itself when it was opened. */
+  readonly name: { readonly label: string; readonly serial: string };
   readonly #ctx: TokenContext;
   #disposed = false;
 
@@ -140,6 +142,7 @@ export class Pkcs11Provider implements KeyProvider {
     const login = new Login(slot, { ...options, userType: userType(driver, options.userType) });
     this.slot = slot;
     this.driverName = driver.name;
+    this.name = { label: info.label, serial: info.serial };
     let mechanisms: ReadonlySet<number> | undefined;
     this.#ctx = {
       slot,

@@ -1,5 +1,7 @@
 import type { Secret } from "../../../bytes.ts";
 import { wipe } from "../../../bytes.ts";
+import { keyOf } from "../../../audit/keys.ts";
+import { audited } from "../../../audit/trail.ts";
 import { UsageError } from "../../../errors.ts";
 import { existsError, pathExists, readFileBytes, writeFileDurably } from "../../../files.ts";
 import type { PassphraseSource } from "../../../keys/types.ts";
@@ -38,12 +40,21 @@ const command: Command = {
     }
     if (!overwrite && await pathExists(target)) throw existsError(out);
     const format = input.text("format") === "der" ? "der" : "pem";
-    const { key, passphrase } = await open(path, input, ctx);
-    using _closed = key;
-    const content = await key.encode({ format, ...(passphrase ? { passphrase } : {}) });
-    await writeFileDurably(target, content, { mode: 0o600, overwrite });
-    const encoding = format === "der" ? "DER" : "PEM";
-    const info = await keyInfo(key, fileAttributes(key, { encrypted: passphrase !== undefined, encoding }));
+    const event = { event: "key.convert", key: keyOf({ type: "software", path: joinPath(ctx.cwd, path) }) };
+    const info = await audited(ctx.audit, event, {
+      async work() {
+        const { key, passphrase } = await open(path, input, ctx);
+        using _closed = key;
+        const content = await key.encode({ format, ...(passphrase ? { passphrase } : {}) });
+        await writeFileDurably(target, content, { mode: 0o600, overwrite });
+        const encoding = format === "der" ? "DER" : "PEM";
+        return await keyInfo(key, fileAttributes(key, { encrypted: passphrase !== undefined, encoding }));
+      },
+      facts: ({ algorithm, spkiSha256, attributes }) => ({
+        key: { ...event.key, algorithm: algorithm!.name, spki_sha256: spkiSha256! },
+        details: { out: target, encrypted: attributes["encrypted"]! },
+      }),
+    });
     const written = { ...info, ref: { type: "software", path: out } as const };
     return { data: keyJson(written), text: ["Key converted", ...keyLines(written)].join("\n") };
   },

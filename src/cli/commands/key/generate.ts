@@ -1,4 +1,6 @@
 import { findKeyRow, type KeyRow } from "../../../alg/find.ts";
+import { keyOf } from "../../../audit/keys.ts";
+import { audited } from "../../../audit/trail.ts";
 import { UsageError } from "../../../errors.ts";
 import { existsError, pathExists, writeFileDurably } from "../../../files.ts";
 import type { KeyInfo, Pkcs11KeyRef } from "../../../keys/types.ts";
@@ -82,10 +84,16 @@ async function inFile(row: KeyRow, { input, ctx }: Call): Promise<KeyInfo> {
       hint: "Leave --passphrase out to store the key without encryption",
     });
   }
-  ctx.progress(`Generating ${row.label} key`);
-  const { generateSoftwareKey } = await import("../../../keys/software.ts");
-  using key = await generateSoftwareKey(row, out);
-  ctx.signal.throwIfAborted();
-  await writeFileDurably(path, await key.encode(passphrase ? { passphrase } : {}), { mode: 0o600, overwrite });
-  return await keyInfo(key, fileAttributes(key, { encrypted: passphrase !== undefined, encoding: "PEM" }));
+  const event = { event: "key.generate", key: keyOf({ type: "software", path }, { algorithm: row.name }) };
+  return await audited(ctx.audit, event, {
+    async work() {
+      ctx.progress(`Generating ${row.label} key`);
+      const { generateSoftwareKey } = await import("../../../keys/software.ts");
+      using key = await generateSoftwareKey(row, out);
+      ctx.signal.throwIfAborted();
+      await writeFileDurably(path, await key.encode(passphrase ? { passphrase } : {}), { mode: 0o600, overwrite });
+      return await keyInfo(key, fileAttributes(key, { encrypted: passphrase !== undefined, encoding: "PEM" }));
+    },
+    facts: ({ spkiSha256 }) => ({ key: { ...event.key, spki_sha256: spkiSha256! } }),
+  });
 }
