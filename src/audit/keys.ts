@@ -167,8 +167,14 @@ function auditedKey(key: Key, name: AuditedKey, uses: KeyUses): Key {
 }
 
 function auditedSigner(signer: Signer, name: AuditedKey, uses: KeyUses): Signer {
-  const { algorithm, scheme, spki } = signer;
-  return { algorithm, scheme, spki, sign: (message) => uses.count(name, () => signer.sign(message)) };
+  const { algorithm, scheme, spki, signPieces } = signer;
+  return {
+    algorithm,
+    scheme,
+    spki,
+    sign: (message) => uses.count(name, () => signer.sign(message)),
+    ...(signPieces ? { signPieces: (pieces) => uses.count(name, () => signPieces(pieces)) } : {}),
+  };
 }
 
 /** A key as the log names it. */
