@@ -16,11 +16,12 @@ import { readSchema } from "../store/migrations.ts";
 import { checkCrls } from "./check_crls.ts";
 import { type LenientIndex, readLenientIndex } from "./check_index.ts";
 import { checkIssuedFiles } from "./check_issued.ts";
+import { checkJournal, type JournalCheck } from "./check_journal.ts";
 import { checkKeys } from "./check_keys.ts";
 import { checkLeftovers } from "./check_leftovers.ts";
 import { checkWritable } from "./check_modes.ts";
 import { Findings } from "./check_report.ts";
-import { checkVersions } from "./check_versions.ts";
+import { type CheckScene, checkVersions, type VersionCertificate } from "./check_versions.ts";
 import { checkIndexRepairs } from "./check_index_repair.ts";
 import type { Deps } from "./deps.ts";
 
@@ -40,22 +41,57 @@ export interface CaCheckOptions {
 export async function checkCa(folder: string, options: CaCheckOptions, deps: Deps): Promise<Findings> {
   const findings = new Findings();
   await checkLeftovers(folder, findings);
+  const journal = await checkJournal(folder, findings, deps);
   const now = deps.now();
   const seen = await takeSnapshot(folder, deps, findings);
   if (!seen) return findings;
   const { store } = seen;
   const scene = { store, findings, now };
   const { certificates: own, keys } = await checkVersions(scene);
-  const { rows } = seen.index;
-  const issued = await checkIssuedFiles(scene, { rows, files: seen.issued, own, deps });
-  const crls = await checkCrls(scene, { files: seen.crls, number: seen.crlNumber, rows, known: issued.known, own });
-  checkIndexRepairs(scene, { index: seen.index, issued, crls });
-  await checkKeys(keys, { ...options, folder, findings, deps });
+  // half of a change that is decided is no fair picture of the rest
+  if (!journal.unfinished) await checkRecords(scene, { seen, own, journal, deps });
+  await checkKeys(keys, {
+    ...options,
+    folder,
+    findings,
+    deps,
+    lost: journal.keys,
+    closeIntent: (seq) => store.change("repair", (change) => change.undo([seq])),
+  });
   await checkWritable([".", META_FILE, INDEX_FILE, CRL_NUMBER_FILE, ISSUED_FOLDER, CRL_FOLDER, CA_CERTIFICATE_FILE], {
     folder,
     findings,
   });
   return findings;
+}
+
+/**
+ * Finishes or undoes what interrupted commands left in the folder of a CA, telling each step.
+ * @throws {InputError} `meta.invalid`, `journal.damaged`, `store.lost`; {OperationError} `ca.locked`, `file.write`.
+ */
+export async function recoverCa(folder: string, deps: Deps, tell: (text: string) => void): Promise<void> {
+  const store = await CaStore.open(folder);
+  await store.change("repair", () => Promise.resolve(), { warn: tell, signal: deps.signal });
+}
+
+/** The index against the certificates and both against the CRLs. */
+async function checkRecords(
+  scene: CheckScene,
+  { seen, own, journal, deps }: {
+    seen: Snapshot;
+    own: readonly VersionCertificate[];
+    journal: JournalCheck;
+    deps: Deps;
+  },
+): Promise<void> {
+  const { index: { rows }, crls: files, crlNumber: number } = seen;
+  const isBegun = (file: string) => journal.interrupted.has(file.replace(/^.*\/|\.[a-z]+$/g, ""));
+  const certificates = seen.issued.filter((file) =>
+    !isBegun(file) || rows.some(({ entry }) => file.includes(entry.serial))
+  );
+  const issued = await checkIssuedFiles(scene, { rows, files: certificates, own, deps });
+  const crls = await checkCrls(scene, { files, number, rows, known: issued.known, own });
+  checkIndexRepairs(scene, { index: seen.index, issued, crls });
 }
 
 /** What changes while a CA works, read at one moment. */

@@ -5,6 +5,7 @@ import { describeKeyFile } from "../keys/key_files.ts";
 import type { KeyInfo, PassphraseSource } from "../keys/types.ts";
 import { joinPath } from "../store/layout.ts";
 import type { KeyEntry, KeyStorage } from "../store/meta.ts";
+import type { LostKey } from "./check_journal.ts";
 import { checkKeyModes } from "./check_modes.ts";
 import type { Findings } from "./check_report.ts";
 import type { Deps } from "./deps.ts";
@@ -29,6 +30,10 @@ export interface KeyCheckOptions {
   readonly token: boolean;
   /** Opens encrypted key files; without it they are only looked at from outside. */
   readonly passphrase?: PassphraseSource | undefined;
+  /** Keys that interrupted commands may have made. */
+  readonly lost?: readonly LostKey[];
+  /** Notes in the journal that an intent is settled. */
+  closeIntent?(seq: number): Promise<void>;
 }
 
 type TokenStorage = Extract<KeyStorage, { type: "pkcs11" }>;
@@ -40,16 +45,32 @@ type TokenStorage = Extract<KeyStorage, { type: "pkcs11" }>;
 export async function checkKeys(keys: readonly CheckedKey[], options: KeyCheckOptions): Promise<void> {
   const files = keys.flatMap(({ entry: { storage } }) => storage.type === "software" ? [storage.path] : []);
   await checkKeyModes(files, options);
-  const tokens = new Map<string, CheckedKey[]>();
   for (const key of keys) {
     checkPin(key, options.findings);
     const { storage } = key.entry;
     if (storage.type === "software") await checkKeyFile(key, storage.path, options);
-    else tokens.set(storage.config, [...tokens.get(storage.config) ?? [], key]);
   }
-  for (const [config, inToken] of tokens) {
-    if (options.token) await checkToken(config, inToken, options);
-    else options.findings.count("keys_not_checked", inToken.length);
+  const inToken = keys.flatMap((key) => key.entry.storage.type === "pkcs11" ? [key] : []);
+  const byConfig = Map.groupBy(inToken, ({ entry }) => (entry.storage as TokenStorage).config);
+  const lost = Map.groupBy(options.lost ?? [], ({ key }) => key.config);
+  for (const config of new Set([...byConfig.keys(), ...lost.keys()])) {
+    const seen = { keys: byConfig.get(config) ?? [], lost: lost.get(config) ?? [] };
+    if (options.token) await checkToken(config, seen, options);
+    else skipToken(seen, options.findings);
+  }
+}
+
+interface InToken {
+  readonly keys: readonly CheckedKey[];
+  readonly lost: readonly LostKey[];
+}
+
+function skipToken({ keys, lost }: InToken, findings: Findings): void {
+  findings.count("keys_not_checked", keys.length);
+  for (const one of lost) {
+    findings.warning("leftover.key", `${lostName(one)} may be in the token`, {
+      hint: "Look into it: without --no-token",
+    });
   }
 }
 
@@ -131,11 +152,12 @@ function wantedKey({ entry, certified }: CheckedKey): string | undefined {
   return entry.spki_sha256?.toLowerCase() ?? certified;
 }
 
-async function checkToken(config: string, keys: readonly CheckedKey[], options: KeyCheckOptions): Promise<void> {
+async function checkToken(config: string, { keys, lost }: InToken, options: KeyCheckOptions): Promise<void> {
   const { deps, folder, findings } = options;
   let infos: KeyInfo[];
+  let path: string;
   try {
-    const path = await resolveHsmConfig(config, { cwd: deps.cwd, folder });
+    path = await resolveHsmConfig(config, { cwd: deps.cwd, folder });
     deps.progress(`Looking into the token of ${config}`);
     await using provider = await deps.openProvider({ type: "pkcs11", config: path });
     infos = await provider.list();
@@ -149,6 +171,52 @@ async function checkToken(config: string, keys: readonly CheckedKey[], options: 
     checkPublicKey(key, info, { findings });
     checkAttributes(key, info, findings);
   }
+  const named = new Set(keys.map(({ entry }) => (entry.storage as TokenStorage).key_id?.toLowerCase()));
+  for (const one of lost) tellLost(one, { infos, named, path }, options);
+}
+
+/** A key that an interrupted command began: there or not, named by metadata or not. It is never deleted from here. */
+function tellLost(
+  lost: LostKey,
+  { infos, named, path }: { infos: readonly KeyInfo[]; named: ReadonlySet<string | undefined>; path: string },
+  { findings, closeIntent }: KeyCheckOptions,
+): void {
+  const { label, key_id: id } = lost.key;
+  const found = infos.find(({ ref }) =>
+    ref.type === "pkcs11" && (label === undefined || label === ref.label) &&
+    (id === undefined || id.toLowerCase() === ref.keyId?.toLowerCase())
+  );
+  if (found && found.ref.type === "pkcs11" && !named.has(found.ref.keyId?.toLowerCase())) {
+    const { label: itsLabel, keyId } = found.ref;
+    const select = [
+      ...(itsLabel === undefined ? [] : [`--key-label ${quoted(itsLabel)}`]),
+      ...(keyId === undefined ? [] : [`--key-id ${keyId}`]),
+    ];
+    return findings.warning("leftover.key", `${lostName(lost)} is in the token, and no metadata names it`, {
+      hint: `If nobody uses it: qpki key delete --hsm-config ${quoted(path)} ${select.join(" ")}`,
+    });
+  }
+  findings.warning("leftover.intent", `${lostName(lost)} is ${found ? "in use" : "not in the token"}`, {
+    hint: "Note it in the journal: qpki ca check --repair",
+    ...(closeIntent
+      ? {
+        fix: async () => {
+          await closeIntent(lost.seq);
+          return `The interrupted command "${lost.op}" of ${lost.time} is settled in the journal`;
+        },
+      }
+      : {}),
+  });
+}
+
+function lostName({ key, op, time }: LostKey): string {
+  const id = key.key_id === undefined ? "" : ` (id ${key.key_id})`;
+  return `The key "${key.label ?? ""}"${id} that the interrupted command "${op}" of ${time} began to make`;
+}
+
+/** A word for a shell. */
+function quoted(text: string): string {
+  return /^[A-Za-z0-9_./:@%+=-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** The one key that metadata means, or undefined after a finding. */

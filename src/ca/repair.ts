@@ -10,12 +10,21 @@ export async function reportOf(check: () => Promise<Findings>): Promise<CheckRep
 }
 
 /**
- * Checks, sets right what needs no decision, and checks again: what is reported is what is left. A repair that fails is a
- * finding of its own.
+ * Finishes or undoes interrupted commands, checks, sets right what needs no decision, and checks again: what is reported is
+ * what is left. A repair that fails is a finding of its own.
+ * @param recover what is done about interrupted commands; it tells each step.
  */
-export async function repairedReport(check: () => Promise<Findings>): Promise<CheckReport> {
+export async function repairedReport(
+  check: () => Promise<Findings>,
+  recover: (tell: (text: string) => void) => Promise<void>,
+): Promise<CheckReport> {
   const repaired: string[] = [];
   const failed = new Findings();
+  try {
+    await recover((text) => void repaired.push(text));
+  } catch (error) {
+    failed.caught(error);
+  }
   let found = await check();
   for (let round = 0; round < MOST_ROUNDS && found.list.some(({ fix }) => fix); round++) {
     const before = repaired.length;
@@ -23,7 +32,10 @@ export async function repairedReport(check: () => Promise<Findings>): Promise<Ch
     found = await check();
     if (repaired.length === before) break;
   }
-  const findings = [...found.list, ...failed.list].map(plainFinding);
+  // what stopped the recovery may be what the check tells too
+  const told = new Set(found.list.map(({ code, message }) => `${code} ${message}`));
+  const more = failed.list.filter(({ code, message }) => !told.has(`${code} ${message}`));
+  const findings = [...found.list, ...more].map(plainFinding);
   return { findings, checked: found.counts, repaired };
 }
 

@@ -1,4 +1,4 @@
-import { checkCa } from "../../../ca/check.ts";
+import { checkCa, recoverCa } from "../../../ca/check.ts";
 import { repairedReport, reportOf } from "../../../ca/repair.ts";
 import { joinPath } from "../../../store/layout.ts";
 import { checkResult, NO_TOKEN, REPAIR, WARNINGS_FAIL } from "../../check_output.ts";
@@ -25,7 +25,9 @@ const command: Command = {
     const path = joinPath(ctx.cwd, folder);
     const options = { token: !input.on(NO_TOKEN.name), passphrase: ctx.passphrase(input.text(CA_PASSPHRASE.name)) };
     const check = () => checkCa(path, options, ctx);
-    const report = input.on(REPAIR.name) ? await repairedReport(check) : await reportOf(check);
+    const report = input.on(REPAIR.name)
+      ? await repairedReport(check, (tell) => recoverCa(path, ctx, tell))
+      : await reportOf(check);
     return checkResult(folder, report, input);
   },
 };

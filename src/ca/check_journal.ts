@@ -1,0 +1,84 @@
+import { GONE, journalTail, readIntent } from "../store/journal.ts";
+import { readJournal } from "../store/journal_read.ts";
+import type { KeyIntent } from "../store/journal_record.ts";
+import { JOURNAL_FILE, LOCK_FILE } from "../store/layout.ts";
+import { planRecovery, type RecoveryStep } from "../store/recover.ts";
+import type { Findings } from "./check_report.ts";
+import { checkInterrupted, type Deps } from "./deps.ts";
+
+/** A key that an interrupted command may have made in a token. */
+export interface LostKey {
+  readonly key: KeyIntent;
+  /** Number of the intent in the journal. */
+  readonly seq: number;
+  /** The command's word, and when it was. */
+  readonly op: string;
+  readonly time: string;
+}
+
+/** What the journal says about commands that were cut short. */
+export interface JournalCheck {
+  /** A change is decided and not carried out: what the folder says is not what it will say. */
+  readonly unfinished: boolean;
+  /** Serial numbers of certificates that were being issued: their files are not orphans. */
+  readonly interrupted: ReadonlySet<string>;
+  /** Keys to look for in tokens. */
+  readonly keys: readonly LostKey[];
+}
+
+/** Records between two looks at Ctrl-C. */
+const STRIDE = 1000;
+
+/** What the recovery of a folder is for, in the words of findings. */
+const HINT = "The next command that writes sets it right, or: qpki ca check --repair";
+
+/** Checks the whole journal of a folder, and tells what interrupted commands left. */
+export async function checkJournal(folder: string, findings: Findings, deps: Deps): Promise<JournalCheck> {
+  const none: JournalCheck = { unfinished: false, interrupted: new Set(), keys: [] };
+  try {
+    const { steps } = await planRecovery(folder, `${folder}/${LOCK_FILE}`);
+    for (const step of steps) tell(step, findings);
+    await readWhole(folder, findings, deps);
+    return {
+      unfinished: steps.some(({ action }) => action === "finish"),
+      interrupted: new Set(steps.flatMap(({ action, serials = [] }) => action === "undo" ? serials : [])),
+      keys: [...steps.flatMap(lostKeys), ...await forgottenKeys(folder)],
+    };
+  } catch (error) {
+    findings.caught(error, { file: JOURNAL_FILE });
+    return none;
+  }
+}
+
+function tell({ action, text }: RecoveryStep, findings: Findings): void {
+  const file = JOURNAL_FILE;
+  if (action === "finish") findings.error("journal.unfinished", text, { file, hint: HINT });
+  // keys are told when their token was looked into
+  else if (action !== "key") findings.warning("journal.interrupted", text, { file, hint: HINT });
+}
+
+function lostKeys({ action, keys = [], seq = 0, op = "", time = "" }: RecoveryStep): LostKey[] {
+  return action === "key" ? keys.map((key) => ({ key, seq, op, time })) : [];
+}
+
+/** Intents whose command is long gone and whose keys nobody has looked for yet. */
+async function forgottenKeys(folder: string): Promise<LostKey[]> {
+  const { last } = await journalTail(folder);
+  const lost: LostKey[] = [];
+  for (const intent of last?.open ?? []) {
+    if (intent.owner !== GONE) continue;
+    const { keys = [], seq, op, time } = await readIntent(folder, intent);
+    lost.push(...keys.map((key) => ({ key, seq, op, time })));
+  }
+  return lost;
+}
+
+async function readWhole(folder: string, findings: Findings, deps: Deps): Promise<void> {
+  let count = 0;
+  for await (const _record of readJournal(folder)) {
+    if (++count % STRIDE !== 0) continue;
+    checkInterrupted(deps);
+    deps.progress(`${count} records of the journal checked`);
+  }
+  findings.count("journal_records", count);
+}
