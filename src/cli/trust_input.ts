@@ -1,7 +1,7 @@
 import { readFileBytes } from "../files.ts";
 import { CaStore, isCaFolder } from "../store/ca.ts";
 import { joinPath } from "../store/layout.ts";
-import { isSelfIssued, readCertificates } from "../x509/certificate.ts";
+import { isSelfSigned, readCertificates } from "../x509/certificate.ts";
 import type { Certificate, Crl } from "../x509/types.ts";
 import type { AlternativePolicy } from "../x509/verdict.ts";
 import type { Context, Flag, Input } from "./command.ts";
@@ -40,7 +40,7 @@ export interface Trust {
 }
 
 /**
- * Reads what `--ca` names. Self-issued certificates are the anchors; when a file has none, everything in it is trusted.
+ * Reads what `--ca` names. Self-signed certificates are the anchors; when a file has none, everything in it is trusted.
  * @throws {InputError} for a file that holds no certificate.
  */
 export async function readTrust(path: string, ctx: Context): Promise<Trust> {
@@ -53,7 +53,7 @@ export async function readTrust(path: string, ctx: Context): Promise<Trust> {
 }
 
 function split(certificates: readonly Certificate[]): Pick<Trust, "anchors" | "intermediates"> {
-  const anchors = certificates.filter(isSelfIssued);
+  const anchors = certificates.filter(isSelfSigned);
   if (anchors.length === 0) return { anchors: certificates, intermediates: [] };
-  return { anchors, intermediates: certificates.filter((one) => !isSelfIssued(one)) };
+  return { anchors, intermediates: certificates.filter((one) => !isSelfSigned(one)) };
 }
