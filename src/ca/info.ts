@@ -115,7 +115,8 @@ export function describeStorage({ storage }: KeyEntry): string {
   return `token (${storage.config}), ${parts.join(", ")}`;
 }
 
-function keyFacts(entry: KeyEntry): Record<string, unknown> {
+/** A key as `ca info --json` shows it. */
+export function keyFacts(entry: KeyEntry): Record<string, unknown> {
   const { id, algorithm, storage, spki_sha256 } = entry;
   return {
     id,
@@ -134,7 +135,8 @@ export function keyAlgorithms(certificate: Certificate): string[] {
   });
 }
 
-function certificateFacts(certificate: Certificate): CertificateFacts {
+/** Facts of a certificate for printing. */
+export function certificateFacts(certificate: Certificate): CertificateFacts {
   const pathLen = basicConstraints(certificate)?.pathLen;
   const { algorithm } = alternativeParts(certificate);
   return {

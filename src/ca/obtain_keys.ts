@@ -96,6 +96,18 @@ export async function obtainKeys(wanted: readonly WantedKey[], deps: Deps): Prom
   };
 }
 
+/**
+ * Throws what making the keys that go into a token would, and makes nothing: the login is done, and the token has the
+ * mechanisms and room for the names.
+ */
+export async function checkTokenKeys(wanted: readonly WantedKey[], deps: Deps): Promise<void> {
+  await using providers = new OpenProviders(deps);
+  for (const one of wanted) {
+    if (one.place.type !== "pkcs11" || isExisting(one.place)) continue;
+    await prepare({ ...one, ref: await targetRef(one, deps), provider: await providers.of(one.place) });
+  }
+}
+
 interface Target extends WantedKey {
   readonly provider: KeyProvider;
   readonly ref: KeyRef;

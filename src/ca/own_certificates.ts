@@ -170,6 +170,7 @@ async function selfSign(spec: TbsSpec, { scheme }: OwnPlan, key: HolderKey): Pro
   return await signCertificate(lintTbs(await buildTbsCertificate(spec)), key.signer(scheme), alternativeSigner(key));
 }
 
-function alternativeSigner({ alternative }: HolderKey) {
+/** Signs with the alternative key of a Catalyst certificate, where it has one. */
+export function alternativeSigner({ alternative }: HolderKey) {
   return alternative?.signer(defaultScheme(alternative.algorithm));
 }

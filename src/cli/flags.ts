@@ -154,6 +154,15 @@ export const OUT: Flag = {
   complete: "file",
 };
 
+/** A version of a CA or credential. */
+export const VERSION: Flag = {
+  name: "version",
+  short: "v",
+  value: "VERSION",
+  description: "version, for example 2, v2 or its full id; the active one without it",
+  complete: "version",
+};
+
 /** Permission to replace an output file. */
 export const FORCE: Flag = { name: "force", description: "replace the output file if it exists" };
 

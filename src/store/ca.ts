@@ -1,4 +1,4 @@
-import { equalBytes } from "../bytes.ts";
+import { encodeHex, equalBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { pathExists, readFileBytes, readFileText } from "../files.ts";
 import { normalizeSerial } from "../x509/serial.ts";
@@ -20,7 +20,7 @@ import {
   LOCK_FILE,
   META_FILE,
 } from "./layout.ts";
-import type { CaMeta, CaVersion } from "./meta.ts";
+import { type CaMeta, type CaVersion, isAwaited } from "./meta.ts";
 import { checkCaMeta } from "./meta_check.ts";
 import { CA_MIGRATIONS, readMetaObject } from "./migrations.ts";
 import { OpenIntents } from "./open_intents.ts";
@@ -112,12 +112,23 @@ export class CaStore {
     return [first, ...issuersOf(first, others)];
   }
 
-  /** Every certificate of the active version and every one above it, each once. */
+  /**
+   * Every certificate of every version that has some, the active version's first, those above them, and the link certificates
+   * between versions; each once.
+   */
   async knownCertificates(): Promise<[Certificate, ...Certificate[]]> {
-    const [first, ...own] = await this.certificates();
-    const path = this.path(CHAIN_FILE);
-    const all = [first, ...own, ...await pathExists(path) ? await readCertificateFile(path) : []];
-    return [first, ...all.filter((one, i) => i === all.findIndex((other) => sameCertificate(other, one))).slice(1)];
+    const [first, ...all] = await this.certificates();
+    const files = [CHAIN_FILE];
+    for (const [id, version] of Object.entries(this.meta.versions)) {
+      if (id !== this.meta.active && !isAwaited(version)) all.push(...await this.certificates(id));
+      const { chain, cross_certificates: links = [] } = version;
+      files.push(...chain === undefined ? [] : [chain], ...links.map(({ path }) => path));
+    }
+    for (const path of files.map((file) => this.path(file))) {
+      if (await pathExists(path)) all.push(...await readCertificateFile(path));
+    }
+    const seen = new Set([encodeHex(first.der)]);
+    return [first, ...all.filter(({ der }) => seen.size < seen.add(encodeHex(der)).size)];
   }
 
   /** Every entry of the index, in order of issue. @throws {InputError} `index.damaged`. */
@@ -178,9 +189,10 @@ export class CaStore {
    * @throws {InputError} `journal.damaged`, `store.lost`.
    */
   async change<T>(action: string, work: (change: CaChange) => Promise<T>, options: ChangeOptions = {}): Promise<T> {
-    const session = { folder: this.folder, lockPath: this.path(LOCK_FILE), action, intents: this.#intents };
-    const open = async (journal: Journal) => new CaChange(session, journal, await readCaMeta(this.folder));
-    return await changeFolder({ ...session, open }, work, options);
+    const place = { folder: this.folder, lockPath: this.path(LOCK_FILE), action, intents: this.#intents };
+    const open = async (session: ChangeSession, journal: Journal) =>
+      new CaChange(session, journal, await readCaMeta(this.folder));
+    return await changeFolder({ ...place, open }, work, options);
   }
 
   /**
@@ -188,7 +200,7 @@ export class CaStore {
    * {@link CaStore.change} records the certificates or writes metadata that names the keys, or by {@link undoIntents}.
    */
   async intend(intent: Intent, options: ChangeOptions = {}): Promise<void> {
-    await this.change(intent.op, (change) => change.intend(intent, { isKept: true }), options);
+    await this.change(intent.op, async (change) => void await change.intend(intent, { isKept: true }), options);
   }
 
   /** Notes that what was intended and not recorded came to nothing. */

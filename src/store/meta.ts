@@ -69,6 +69,11 @@ export interface CaVersion {
   [unknown: string]: unknown;
 }
 
+/** Whether a version has keys and no certificate yet: its request is at another CA. */
+export function isAwaited({ status, certificates, csr }: CaVersion): boolean {
+  return status === "pending" && certificates === undefined && csr !== undefined;
+}
+
 /** `ca.meta.json`. */
 export interface CaMeta {
   schema: number;

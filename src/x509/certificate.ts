@@ -13,6 +13,7 @@ export {
   fingerprint,
   isCa,
   isSelfIssued,
+  isSelfSigned,
   keyUsage,
   subjectAltNames,
   subjectKeyId,

@@ -1,5 +1,6 @@
 import type { KeyUsageBit } from "../alg/registry.ts";
-import type { Bytes } from "../bytes.ts";
+import { type Bytes, equalBytes } from "../bytes.ts";
+import { InputError } from "../errors.ts";
 import { sha256Hex } from "../keys/digest.ts";
 import { subjectAltName } from "./extensions/alt_name.ts";
 import { type BasicConstraints, basicConstraints as basicConstraintsCodec } from "./extensions/basic_constraints.ts";
@@ -59,4 +60,20 @@ export function subjectAltNames(certificate: HasExtensions): readonly ReadGenera
 /** Whether subject and issuer are the same name (RFC 5280 section 3.2, self-issued). */
 export function isSelfIssued(certificate: Pick<Certificate, "subject" | "issuer">): boolean {
   return sameName(certificate.subject, certificate.issuer);
+}
+
+/**
+ * Whether it is signed with its own key, as far as names and key identifiers tell. A certificate of one key of a CA by another
+ * is self-issued and not that.
+ */
+export function isSelfSigned(certificate: Pick<Certificate, "subject" | "issuer" | "extensions">): boolean {
+  if (!isSelfIssued(certificate)) return false;
+  try {
+    const [issuer, own] = [authorityKeyId(certificate)?.keyId, subjectKeyId(certificate)];
+    return issuer === undefined || own === undefined || equalBytes(issuer, own);
+  } catch (error) {
+    // names are all there is to go by
+    if (error instanceof InputError) return true;
+    throw error;
+  }
 }

@@ -35,6 +35,8 @@ export interface TbsSpec {
   /** How the issuer will sign. */
   readonly scheme: SchemeRow;
   readonly extensions: ExtensionValues;
+  /** The subject's key identifier where certificates of its key have another one than we would make. */
+  readonly subjectKeyId?: Bytes;
   /** The issuer's subjectKeyIdentifier octets; left out only for self-signed certificates. */
   readonly authorityKeyId?: Bytes;
   /** For an issuer with an alternative key (X.509 clause 9.8): the certificate gets a second signature. */
@@ -96,7 +98,7 @@ export async function buildTbsCertificate(spec: TbsSpec): Promise<Tbs> {
   const keyIds: Extension[] = [{
     oid: subjectKeyIdentifier.oid,
     critical: false,
-    value: subjectKeyIdentifier.encode(await keyIdentifier(spec.spki)),
+    value: subjectKeyIdentifier.encode(spec.subjectKeyId ?? await keyIdentifier(spec.spki)),
   }];
   if (spec.authorityKeyId !== undefined) {
     const value = authorityKeyIdentifier.encode(spec.authorityKeyId);

@@ -26,6 +26,8 @@ export async function prepareExamples(tmp: TempFolder): Promise<void> {
   Deno.mkdirSync(here.cwd);
   const qpki = (line: string) => runOk(shellWords(line), here);
   await qpki("ca init --profile ec/root-ca --var cn=Root --ca-dir ./ca");
+  await qpki("ca init --profile ec/root-ca --var cn=Rotated --ca-dir ./rotated-ca");
+  await qpki("ca rotate --ca-dir ./rotated-ca --cross-sign");
   Deno.mkdirSync(`${here.cwd}/pki`);
   await qpki("ca init --profile ec/root-ca --var cn=Another --ca-dir ./pki/another");
   await qpki("ca init --profile ec/issuing-ca --var cn=Issuing --ca-dir ./issuing-ca --csr-only --out issuing-ca.csr");

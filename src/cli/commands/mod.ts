@@ -34,9 +34,19 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./ca/accept.ts"),
   },
   {
+    path: ["ca", "activate"],
+    summary: "Switch a CA to another version",
+    load: () => import("./ca/activate.ts"),
+  },
+  {
     path: ["ca", "check"],
     summary: "Check that metadata, index, certificates, chain, CRLs and keys of a CA agree",
     load: () => import("./ca/check.ts"),
+  },
+  {
+    path: ["ca", "discard"],
+    summary: "Remove a pending version of a CA",
+    load: () => import("./ca/discard.ts"),
   },
   {
     path: ["ca", "export"],
@@ -57,6 +67,16 @@ export const COMMANDS: readonly CommandRow[] = [
     path: ["ca", "list"],
     summary: "Find the CAs below a folder",
     load: () => import("./ca/list.ts"),
+  },
+  {
+    path: ["ca", "rotate"],
+    summary: "Make a new version of a CA, with new keys",
+    load: () => import("./ca/rotate.ts"),
+  },
+  {
+    path: ["ca", "versions"],
+    summary: "List the versions of a CA, with their keys",
+    load: () => import("./ca/versions.ts"),
   },
   {
     path: ["cert", "info"],

@@ -1,15 +1,13 @@
 import { initCa, type InitResult } from "../../../ca/init.ts";
 import { describeStorage, keyAlgorithms } from "../../../ca/info.ts";
-import { type Issuers, openIssuers } from "../../../ca/issuers.ts";
 import { formatInstant } from "../../../ca/deps.ts";
 import { encodePem } from "../../../bytes.ts";
 import { TokenError, UsageError } from "../../../errors.ts";
-import { existsError, pathExists, writeFileDurably } from "../../../files.ts";
-import type { CompiledProfile } from "../../../profile/types.ts";
-import { CaStore } from "../../../store/ca.ts";
+import { writeFileDurably } from "../../../files.ts";
 import { joinPath } from "../../../store/layout.ts";
 import { formatName } from "../../../x509/name.ts";
 import type { Command, CommandResult, Context, Flag, Input } from "../../command.ts";
+import { CSR_ONLY, CSR_OUT, requestFile } from "../../csr_only.ts";
 import {
   aliased,
   CA_DIR,
@@ -26,6 +24,7 @@ import {
   VAR_FLAGS,
 } from "../../flags.ts";
 import { CLASSICAL_IN, keyPlaces, PQC_IN } from "../../key_places.ts";
+import { openParent } from "../../parent_input.ts";
 import { compiledProfiles, givenVariables, VALIDITY } from "../../profile_input.ts";
 
 const FLAGS: readonly Flag[] = [
@@ -42,8 +41,8 @@ const FLAGS: readonly Flag[] = [
   { name: "use-existing-key", description: "use the key in the token (or in --key) instead of making one" },
   { ...KEY, description: "private key file that --use-existing-key takes; it is copied into the CA" },
   { name: "generate-key", description: "make the key; this is the default, the flag is for older scripts" },
-  { name: "csr-only", description: "make the key and a request for another CA; the certificate comes with ca accept" },
-  { ...OUT, description: "with --csr-only: file for the request" },
+  CSR_ONLY,
+  CSR_OUT,
   FORCE,
 ];
 
@@ -66,17 +65,12 @@ const command: Command = {
   ],
   async run(input, ctx) {
     const folder = input.text(CA_DIR.name)!;
-    const csrOnly = input.on("csr-only");
+    const csrOnly = input.on(CSR_ONLY.name);
     const existing = existingKey(input, ctx);
-    if (csrOnly && input.list(PROFILES.name).length > 1) {
-      throw new UsageError("Cannot use --csr-only with several profiles: a request is for one certificate", {
-        code: "usage.profiles",
-      });
-    }
-    const out = await outputPath(input, ctx, csrOnly);
+    const out = await requestFile(input, ctx);
     const profiles = await compiledProfiles(input, ctx, { caDir: joinPath(ctx.cwd, folder), flags: FLAGS });
     const places = await keyPlaces(input, ctx, { profiles, question: "Passphrase of the CA key", ...existing });
-    await using parent = await openParent(input, ctx, profiles);
+    await using parent = await openParent(input, ctx, { profiles });
     const variables = await givenVariables(input, ctx);
     const request = { folder, profiles, variables, ...places, csrOnly, ...(parent ? { parent } : {}) };
     const result = await initCa(request, ctx).catch((error) => {
@@ -119,39 +113,6 @@ function existingKey(input: Input, ctx: Context): { existing: boolean; file?: st
     );
   }
   return { existing, ...(file === undefined ? {} : { file }) };
-}
-
-async function outputPath(input: Input, ctx: Context, csrOnly: boolean): Promise<string | undefined> {
-  const out = input.text(OUT.name);
-  if (out === undefined) return undefined;
-  if (!csrOnly) throw new UsageError("Cannot use --out without --csr-only: the certificate goes into the CA");
-  const path = joinPath(ctx.cwd, out);
-  // told before there is a key
-  if (!input.on(FORCE.name) && await pathExists(path)) throw existsError(out);
-  return path;
-}
-
-async function openParent(
-  input: Input,
-  ctx: Context,
-  profiles: readonly CompiledProfile[],
-): Promise<(Issuers & AsyncDisposable) | undefined> {
-  const folder = input.text(PARENT.name);
-  const passphrase = input.text(PARENT_PASSPHRASE.name);
-  if (folder === undefined) {
-    if (passphrase === undefined) return undefined;
-    throw new UsageError("Cannot use --parent-passphrase without --parent", { code: "usage.parent" });
-  }
-  if (input.on("csr-only")) {
-    throw new UsageError("Cannot use --parent together with --csr-only: the parent would sign at once", {
-      code: "usage.parent",
-    });
-  }
-  const store = await CaStore.open(joinPath(ctx.cwd, folder));
-  return await openIssuers(store, profiles, {
-    deps: ctx,
-    passphrase: ctx.passphrase(passphrase, `Passphrase of the parent CA ${folder}`),
-  });
 }
 
 /** A label that is taken is most often the key that the operator means. */

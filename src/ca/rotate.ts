@@ -1,0 +1,366 @@
+import { encodeHex, equalBytes, randomBytes } from "../bytes.ts";
+import { InputError, OperationError, QpkiError } from "../errors.ts";
+import { makeFolder, readFileBytes } from "../files.ts";
+import type { PassphraseSource } from "../keys/types.ts";
+import type { CaStore } from "../store/ca.ts";
+import type { CaChange } from "../store/change.ts";
+import { FileNames } from "../store/file_names.ts";
+import {
+  certificateFile,
+  csrFile,
+  joinPath,
+  keyFile,
+  META_FILE,
+  STAGING_FOLDER,
+  versionChainFile,
+  versionFolder,
+} from "../store/layout.ts";
+import type { CrossCertificate, KeyEntry, KeyStorage } from "../store/meta.ts";
+import { encodePem } from "../bytes.ts";
+import { formatName } from "../x509/name.ts";
+import { encodeName } from "../x509/name.ts";
+import type { Certificate, Csr } from "../x509/types.ts";
+import { caCertificates, issuingCertificate } from "./certificates.ts";
+import { crossFiles, crossSign, type Link } from "./cross_sign.ts";
+import { checkInterrupted, type Deps, formatInstant, wholeSecond } from "./deps.ts";
+import { recordCertificates } from "./issue.ts";
+import { openAll, type OpenCas } from "./issuers.ts";
+import { keysName } from "./key_parts.ts";
+import { newVersion } from "./new_meta.ts";
+import { checkTokenKeys, type KeyPlaces, type ObtainedKeys, obtainKeys, type WantedKey } from "./obtain_keys.ts";
+import {
+  alternativeSigner,
+  chainOf,
+  makeOwnCertificates,
+  type OwnPlan,
+  type OwnRequest,
+  planOwnCertificates,
+} from "./own_certificates.ts";
+import { keysOfProfiles, wantedKeys } from "./profile_keys.ts";
+import { schemeFor } from "./signer.ts";
+import { nextVersionId, refusePending } from "./versions.ts";
+
+/** A further version of a CA. */
+export interface RotateRequest extends OwnRequest, KeyPlaces {
+  /** Certifies the new keys with the present ones and the other way round. */
+  readonly crossSign?: { readonly passphrase?: PassphraseSource };
+}
+
+/** A key that is going to be made. */
+export interface PlannedKey {
+  readonly id: KeyEntry["id"];
+  readonly algorithm: string;
+  readonly profile: string;
+  /** As metadata will have it; the id in a token is random unless it was given. */
+  readonly storage: KeyStorage;
+}
+
+/** A certificate that is going to be issued. */
+export interface PlannedCertificate {
+  readonly profile: string;
+  readonly key_algorithms: readonly string[];
+  readonly subject: string;
+  readonly issuer: string;
+  /** Label of the scheme of its signature. */
+  readonly signature_algorithm: string;
+  readonly not_after: string;
+  /** Relative to the CA's folder. */
+  readonly path: string;
+}
+
+/** Everything that a rotation will do. */
+export interface RotationPlan {
+  readonly version: string;
+  /** The version in use, which stays active. */
+  readonly active: string;
+  readonly profiles: readonly string[];
+  readonly algorithms: readonly string[];
+  readonly keys: readonly PlannedKey[];
+  /** None when a request is made. */
+  readonly certificates: readonly PlannedCertificate[];
+  readonly cross_certificates: readonly Omit<CrossCertificate, "serial">[];
+  /** Folder of the CA above when it issues the certificates and records them. */
+  readonly parent?: string;
+  /** Files that will be written, relative to the CA's folder, sorted. Those of issued certificates are called after serials. */
+  readonly files: readonly string[];
+}
+
+/** A version that was made. */
+export interface Rotation {
+  readonly versionId: string;
+  readonly keys: readonly KeyEntry[];
+  /** One a profile; none when only a request was asked for. */
+  readonly certificates: readonly Certificate[];
+  readonly csr?: Csr;
+  readonly links: readonly Link[];
+}
+
+interface Prepared {
+  readonly plan: RotationPlan;
+  readonly plans: readonly OwnPlan[];
+  readonly wanted: readonly WantedKey[];
+}
+
+/**
+ * Everything that {@link rotateCa} would do, after the same checks; nothing is written, locked or made, in files or in a
+ * token. Throws as {@link rotateCa}.
+ */
+export async function planRotation(store: CaStore, request: RotateRequest, deps: Deps): Promise<RotationPlan> {
+  return (await prepare(store, request, deps)).plan;
+}
+
+/**
+ * Makes a further version of a CA with new keys under the CA's name; it is pending until it is activated. All or nothing:
+ * everything is checked first, metadata is written last, and keys that were made are destroyed when a later step fails.
+ * @throws {OperationError} `version.pending`, `ca.expired`, `lint.refused`, `ca.locked`, `file.write`.
+ * @throws {InputError} `rotate.subject`, and as `planOwnCertificates` and `obtainKeys`.
+ */
+export async function rotateCa(store: CaStore, request: RotateRequest, deps: Deps): Promise<Rotation> {
+  const prepared = await prepare(store, request, deps);
+  await using present = request.crossSign ? await openPresent(store, request, deps) : undefined;
+  await using _work = new WorkFiles(prepared.wanted);
+  await using keys = new AsyncDisposableStack();
+  let made: ObtainedKeys | undefined;
+  let isBegun = false;
+  const recorded: Certificate[] = [];
+  try {
+    return await store.change("rotate", async (change) => {
+      refusePending(change.meta, store.folder);
+      if (change.meta.active !== prepared.plan.active || change.meta.versions[prepared.plan.version]) {
+        throw changed(store);
+      }
+      isBegun = true;
+      made = keys.use(await obtainKeys(prepared.wanted, deps));
+      const rotation = await certify(prepared, made, { request, deps, ...(present ? { present } : {}) });
+      await write(change, prepared, rotation, { request, deps });
+      checkInterrupted(deps);
+      if (request.parent && rotation.certificates.length > 0) {
+        // the CA above must know the certificates before anybody can use them
+        await recordCertificates(request.parent, rotation.certificates, deps);
+        recorded.push(...rotation.certificates);
+      }
+      return rotation;
+    }, { signal: deps.signal });
+  } catch (error) {
+    // what is decided will be carried out, and needs its keys
+    if (!(error instanceof QpkiError) || error.code !== "store.unfinished") {
+      await made?.undo();
+      if (isBegun) {
+        await Deno.remove(store.path(versionFolder(prepared.plan.version)), { recursive: true }).catch(() => {});
+      }
+      for (const { serial } of recorded) {
+        deps.warn(`The parent CA has recorded certificate ${serial}, which is now without a key: revoke it`);
+      }
+    }
+    throw error;
+  }
+}
+
+async function prepare(store: CaStore, request: RotateRequest, deps: Deps): Promise<Prepared> {
+  const { profiles } = request;
+  refusePending(store.meta, store.folder);
+  const present = await caCertificates(store);
+  const { subject } = present[0].certificate;
+  if (!equalBytes(encodeName(profiles[0].subject), subject)) {
+    throw new InputError(`Cannot rotate the CA "${store.folder}": its subject is "${formatName(subject)}", and stays`, {
+      code: "rotate.subject",
+      object: store.folder,
+    });
+  }
+  const notBefore = wholeSecond(deps);
+  const plans = await planOwnCertificates(request, notBefore);
+  const version = await nextVersionId(store);
+  const work = store.path(`${STAGING_FOLDER}/rotate-${encodeHex(randomBytes(4))}`);
+  const wanted = wantedKeys(plans, request, {
+    file: (name) => ({ path: `${work}.${name}.key`, stored: keyFile(version, name) }),
+    label: presentLabel(store),
+  });
+  await checkTokenKeys(wanted, deps);
+  const plan = describe(store, request, { version, plans, wanted, notBefore, present });
+  return { plan, plans, wanted };
+}
+
+/** The label that the present keys share, without the numbers that tell several apart. */
+function presentLabel(store: CaStore): string | undefined {
+  const { version } = store.version();
+  const labels = version.keys.flatMap(({ storage }) => storage.type === "pkcs11" ? [storage.label] : []);
+  const label = labels.find((one) => one !== undefined);
+  return version.profiles.length > 1 ? label?.replace(/-\d+$/, "") : label;
+}
+
+function describe(
+  store: CaStore,
+  request: RotateRequest,
+  { version, plans, wanted, notBefore, present }: {
+    version: string;
+    plans: readonly OwnPlan[];
+    wanted: readonly WantedKey[];
+    notBefore: Date;
+    present: Awaited<ReturnType<typeof caCertificates>>;
+  },
+): RotationPlan {
+  const active = store.version().id;
+  const names = new FileNames();
+  const certificates = request.csrOnly ? [] : plans.map(({ profile, scheme }): PlannedCertificate => {
+    const issuer = request.parent?.for(profile);
+    const seconds = request.validitySeconds ?? profile.validitySeconds;
+    return {
+      profile: profile.name,
+      key_algorithms: profile.rows.map(({ name }) => name),
+      subject: formatName(profile.subject),
+      issuer: formatName(issuer ? issuer.certificate.subject : profile.subject),
+      signature_algorithm: (issuer ? schemeFor(issuer, profile.signature) : scheme).label,
+      not_after: formatInstant(new Date(notBefore.getTime() + seconds * 1000)),
+      path: certificateFile(version, names.next(keysName(profile))),
+    };
+  });
+  const keys = wanted.map(({ part, place, profileName, file, label }): PlannedKey => ({
+    id: part.id,
+    algorithm: part.row.name,
+    profile: profileName,
+    storage: place.type === "software" ? { type: "software", path: file.stored } : {
+      type: "pkcs11",
+      config: place.storedConfig ?? place.ref.config,
+      ...(label === undefined ? {} : { label }),
+      ...(place.ref.keyId === undefined ? {} : { key_id: place.ref.keyId }),
+    },
+  }));
+  const links = request.crossSign
+    ? certificates.flatMap((certificate, i) => {
+      const older = { id: active, name: issuingCertificate(present, plans[i]!.profile).name };
+      const newer = { id: version, name: certificateName(certificate.path) };
+      return [[newer, older], [older, newer]].map(([subject, issuer]) => ({
+        subject: subject!.id,
+        issuer: issuer!.id,
+        ...crossFiles(version, subject!, issuer!),
+      }));
+    })
+    : [];
+  const files = [
+    META_FILE,
+    ...keys.flatMap(({ storage }) => storage.type === "software" ? [storage.path] : []),
+    ...certificates.map(({ path }) => path),
+    ...(request.csrOnly ? [csrFile(version)] : []),
+    ...(request.parent && certificates.length > 0 ? [versionChainFile(version)] : []),
+    ...links.flatMap(({ path, chain }) => [path, chain]),
+    ...(links.length > 0 ? ["index.txt", "issued/SERIAL.pem"] : []),
+  ];
+  return {
+    version,
+    active,
+    profiles: plans.map(({ profile }) => profile.name),
+    algorithms: plans.flatMap(({ profile }) => profile.rows.map(({ name }) => name)),
+    keys,
+    certificates,
+    cross_certificates: links.map(({ subject, issuer, path }) => ({ subject, issuer, path })),
+    ...(request.parent && certificates.length > 0 ? { parent: request.parent.store.folder } : {}),
+    files: files.sort(),
+  };
+}
+
+/** `ecdsa-p384` of `versions/v2/certs/ca.ecdsa-p384.pem`. */
+function certificateName(path: string): string {
+  return path.slice(path.lastIndexOf("/ca.") + 4, -".pem".length);
+}
+
+async function openPresent(store: CaStore, request: RotateRequest, deps: Deps): Promise<OpenCas> {
+  const all = await caCertificates(store);
+  const needed = new Set(request.profiles.map((profile) => issuingCertificate(all, profile).index));
+  return await openAll(store, {
+    deps,
+    passphrase: request.crossSign?.passphrase,
+    only: (certificates) => certificates.filter(({ index }) => needed.has(index)),
+  });
+}
+
+async function certify(
+  { plan, plans }: Prepared,
+  made: ObtainedKeys,
+  { request, deps, present }: { request: RotateRequest; deps: Deps; present?: OpenCas },
+): Promise<Rotation> {
+  const holders = keysOfProfiles(plans, made).map(({ key }) => key);
+  checkInterrupted(deps);
+  const written = await makeOwnCertificates(plans, holders, { request, deps });
+  const links: Link[] = [];
+  if (present && written.certificates.length > 0) {
+    const all = present.open.map(({ identity }) => identity);
+    const above = await chainOf(request, written.certificates);
+    for (const [i, { profile, scheme }] of plans.entries()) {
+      const identity = issuingCertificate(all as [typeof all[0], ...typeof all], profile);
+      const older = present.open.find((ca) => ca.identity === identity)!;
+      const certificate = written.certificates[i]!;
+      const altSigner = alternativeSigner(holders[i]!);
+      links.push(
+        ...await crossSign(
+          { id: plan.active, name: identity.name, signer: older, chain: await older.store.chain(older.certificate) },
+          {
+            id: plan.version,
+            name: certificateName(plan.certificates[i]!.path),
+            signer: { certificate, signer: holders[i]!.signer(scheme), ...(altSigner ? { altSigner } : {}) },
+            chain: [certificate, ...above.filter((one) => !written.certificates.includes(one))],
+          },
+          wholeSecond(deps),
+        ),
+      );
+    }
+  }
+  return { versionId: plan.version, keys: made.entries, links, ...written };
+}
+
+async function write(
+  change: CaChange,
+  { plan, plans, wanted }: Prepared,
+  rotation: Rotation,
+  { request, deps }: { request: RotateRequest; deps: Deps },
+): Promise<void> {
+  const { versionId: id, certificates, csr, links } = rotation;
+  await makeFolder(joinPath(change.folder, versionFolder(id)));
+  for (const { place, file } of wanted) {
+    if (place.type !== "software") continue;
+    await makeFolder(joinPath(change.folder, `${versionFolder(id)}/keys`), 0o700);
+    await change.writeFile(file.stored, await readFileBytes(file.path), { mode: 0o600 });
+  }
+  const pem = (one: Certificate) => encodePem("CERTIFICATE", one.der);
+  for (const [i, certificate] of certificates.entries()) {
+    await change.writeFile(plan.certificates[i]!.path, pem(certificate));
+  }
+  if (csr) await change.writeFile(csrFile(id), encodePem("CERTIFICATE REQUEST", csr.der));
+  const chain = await chainOf(request, certificates);
+  if (chain.length > 0) await change.writeFile(versionChainFile(id), chain.map(pem).join(""));
+  for (const [path, text] of links.flatMap(({ files }) => files)) await change.writeFile(path, text);
+  if (links.length > 0) await change.addCertificates(links.map(({ certificate }) => certificate));
+  const version = newVersion({
+    versionId: id,
+    profiles: request.profiles,
+    variables: request.variables,
+    keys: rotation.keys,
+    schemes: plans.map(({ scheme }) => scheme),
+    status: "pending",
+    isRequest: csr !== undefined,
+    created: formatInstant(wholeSecond(deps)),
+  });
+  if (chain.length > 0) version.chain = versionChainFile(id);
+  if (links.length > 0) version.cross_certificates = links.map(({ entry }) => entry);
+  await change.writeMeta({ ...change.meta, versions: { ...change.meta.versions, [id]: version } });
+}
+
+function changed(store: CaStore): OperationError {
+  return new OperationError(`Cannot rotate the CA "${store.folder}": another command changed its versions meanwhile`, {
+    code: "version.changed",
+    object: store.folder,
+    hint: `Look at them with: qpki ca versions --ca-dir ${store.folder}`,
+  });
+}
+
+/** Key files before they are part of the CA go away with the scope; after a crash the next command removes them. */
+class WorkFiles implements AsyncDisposable {
+  readonly #wanted: readonly WantedKey[];
+
+  constructor(wanted: readonly WantedKey[]) {
+    this.#wanted = wanted;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const { file } of this.#wanted) await Deno.remove(file.path).catch(() => {});
+  }
+}
