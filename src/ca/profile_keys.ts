@@ -2,7 +2,7 @@ import type { SchemeRow } from "../alg/find.ts";
 import type { Key } from "../keys/types.ts";
 import type { CompiledProfile } from "../profile/types.ts";
 import { FileNames } from "../store/file_names.ts";
-import type { KeyEntry } from "../store/meta.ts";
+import type { KeyEntry, KeyStorage } from "../store/meta.ts";
 import { type HolderKey, holderKey } from "./holder_key.ts";
 import { keyParts } from "./key_parts.ts";
 import { type KeyPlaces, placeOf, type WantedKey } from "./obtain_keys.ts";
@@ -23,6 +23,8 @@ export interface KeyNames {
   readonly label?: string | undefined;
   /** Numbers such a label although there is one profile. */
   readonly isNumbered?: boolean;
+  /** Labels that are settled, one a profile; they go before `label` and are not numbered. */
+  readonly labels?: readonly (string | undefined)[];
 }
 
 /** Every key of every profile, with its place. In a token `-0`, `-1`, … tell several profiles apart; a pair shares a label. */
@@ -33,12 +35,25 @@ export function wantedKeys(profiles: readonly KeyedProfile[], places: KeyPlaces,
       const place = placeOf(part, places);
       const wanted = { part, place, profileName: profile.name, file: names.file(files.next(part.row.name)) };
       if (place.type !== "pkcs11") return wanted;
+      const settled = place.ref.label === undefined ? names.labels?.[i] : undefined;
+      if (settled !== undefined) return { ...wanted, label: settled };
       const label = place.ref.label ?? names.label;
       if (label === undefined) return wanted;
       const isNumbered = profiles.length > 1 || (place.ref.label === undefined && names.isNumbered === true);
       return { ...wanted, label: isNumbered ? `${label}-${i}` : label };
     })
   );
+}
+
+/** Where a wanted key will be, as metadata will say; the id of one in a token is random unless it was given. */
+export function plannedStorage({ place, file, label }: WantedKey): KeyStorage {
+  if (place.type === "software") return { type: "software", path: file.stored };
+  return {
+    type: "pkcs11",
+    config: place.storedConfig ?? place.ref.config,
+    ...(label === undefined ? {} : { label }),
+    ...(place.ref.keyId === undefined ? {} : { key_id: place.ref.keyId }),
+  };
 }
 
 /** The keys of one profile as one, and as metadata lists them. */

@@ -39,6 +39,8 @@ export interface PlaceOptions {
   readonly existing?: boolean;
   /** An existing key file. */
   readonly file?: string | undefined;
+  /** --passphrase is for keys that are read as well. */
+  readonly readsFiles?: boolean;
   /** Where the keys of the present version are: the new ones go there unless a flag says otherwise. */
   readonly current?: CurrentPlaces;
 }
@@ -76,7 +78,7 @@ export async function keyPlaces(
     );
   }
   const inFiles = parts.length - inToken.length;
-  if (token && inFiles === 0 && input.text(PASSPHRASE.name) !== undefined) {
+  if (token && inFiles === 0 && !options.readsFiles && input.text(PASSPHRASE.name) !== undefined) {
     throw wrong("Cannot use --passphrase: every key goes into the token, which has a PIN", "usage.key");
   }
   if (options.current?.encrypted && inFiles > 0 && input.text(PASSPHRASE.name) === undefined) {

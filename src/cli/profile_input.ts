@@ -80,15 +80,7 @@ export async function compiledProfiles(
   const given = await givenVariables(input, ctx);
   const options = { ...givenValidity(input, flags), ...(present ? { subject: present.subject } : {}) };
   const profiles = await namedProfiles(input, ctx, { caDir, flags, ...(present ? { present } : {}) });
-  const declared = new Set(profiles.flatMap((profile) => Object.keys(profile.variables)));
-  const unknown = Object.keys(given).find((name) => !declared.has(name));
-  if (unknown !== undefined && profiles.length > 1) {
-    const near = suggest(unknown, declared);
-    throw new InputError(`Cannot use variable "${unknown}": none of the profiles has it`, {
-      code: "variable.unknown",
-      ...(near === undefined ? {} : { hint: `Did you mean "${near}"?` }),
-    });
-  }
+  refuseUnknown(given, profiles);
   const [head, ...rest] = profiles.map((profile) => {
     const isOwn = ([name]: [string, unknown]) => Object.hasOwn(profile.variables, name);
     // what the name says counts, not what was once given for it
@@ -100,6 +92,21 @@ export async function compiledProfiles(
     return compileProfile(profile, { ...earlier, ...own }, options);
   });
   return [head!, ...rest];
+}
+
+/**
+ * Refuses a value for a variable that none of several profiles declares; a single profile tells by itself.
+ * @throws {InputError} `variable.unknown`.
+ */
+export function refuseUnknown(given: Readonly<Record<string, unknown>>, profiles: readonly Profile[]): void {
+  const declared = new Set(profiles.flatMap((profile) => Object.keys(profile.variables)));
+  const unknown = Object.keys(given).find((name) => !declared.has(name));
+  if (unknown === undefined || profiles.length === 1) return;
+  const near = suggest(unknown, declared);
+  throw new InputError(`Cannot use variable "${unknown}": none of the profiles has it`, {
+    code: "variable.unknown",
+    ...(near === undefined ? {} : { hint: `Did you mean "${near}"?` }),
+  });
 }
 
 async function namedProfiles(input: Input, ctx: Context, { caDir, present }: ProfileOptions): Promise<Profile[]> {

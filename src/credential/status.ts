@@ -45,11 +45,11 @@ export class RevocationLookup {
   }
 
   /**
-   * Entry of a serial, or undefined when there is no such CA or it does not know the serial.
+   * Entry of a serial of a version, or undefined when there is no such CA or it does not know the serial.
    * @throws {InputError} `ca.not_found` for the CA given to the constructor; `index.damaged`.
    */
-  async entry(credential: CredentialStore, serial: string): Promise<IndexEntry | undefined> {
-    const folder = this.#caFolder ?? credential.caFolder ?? this.#usual;
+  async entry(credential: CredentialStore, versionId: string, serial: string): Promise<IndexEntry | undefined> {
+    const folder = this.#caFolder ?? credential.caFolderOf(versionId) ?? this.#usual;
     if (folder === undefined) return undefined;
     let index = this.#indexes.get(folder);
     if (!index) this.#indexes.set(folder, index = this.#read(folder));
@@ -84,7 +84,7 @@ export async function credentialState(
       throw damaged(store, `its metadata does not know certificate 0x${certificate.serial}`);
     }
     const keys = groups[groups.length === found.length ? index : i] ?? [];
-    const known = await at.lookup.entry(store, certificate.serial);
+    const known = await at.lookup.entry(store, id, certificate.serial);
     certificates.push({
       certificate,
       entry,

@@ -66,10 +66,15 @@ export class CredentialStore {
     return joinPath(this.folder, relative);
   }
 
-  /** Folder of the CA that issued, as far as the metadata tells. */
+  /** Folder of the CA that issued the active version, as far as the metadata tells. */
   get caFolder(): string | undefined {
-    const ca = this.meta["ca"];
-    if (typeof ca !== "string" || ca === "") return undefined;
+    return this.caFolderOf(this.meta.active);
+  }
+
+  /** Folder of the CA that issued a version (its id), as far as the metadata tells. */
+  caFolderOf(versionId: string): string | undefined {
+    const ca = this.meta.versions[versionId]?.ca ?? this.meta.ca;
+    if (ca === undefined || ca === "") return undefined;
     return isAbsolutePath(ca) ? ca : this.path(ca);
   }
 

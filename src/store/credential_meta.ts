@@ -39,7 +39,7 @@ function keysAt(storages: readonly unknown[]): JsonObject[] {
  * @throws {InputError} `meta.invalid` naming the field.
  */
 export function checkCredentialMeta(value: JsonObject, file: string): CredentialMeta {
-  const { id, active, versions: given } = value;
+  const { id, active, versions: given, ca, ...rest } = value;
   if (typeof id !== "string" || id === "") throw invalidMeta(file, `"id" is missing`);
   if (!isObject(given)) throw invalidMeta(file, `"versions" is missing`);
   const versions: Record<string, CredentialVersion> = {};
@@ -52,7 +52,8 @@ export function checkCredentialMeta(value: JsonObject, file: string): Credential
     throw invalidMeta(file, `"active" does not name one of the versions`);
   }
   return {
-    ...value,
+    ...rest,
+    ...(typeof ca === "string" && ca !== "" ? { ca } : {}),
     schema: META_SCHEMA,
     id,
     active,

@@ -199,7 +199,7 @@ async function applyFiles(folder: string, files: readonly FileSwitch[]): Promise
       if (await hasContent(target, sha256)) continue;
       throw lost(target, `its new content "${from}" is gone`);
     }
-    await makeFolder(parentFolder(target));
+    await makeFolder(parentFolder(target), await folderMode(source));
     await moveFile(source, target);
     folders.add(parentFolder(target));
   }
@@ -208,6 +208,14 @@ async function applyFiles(folder: string, files: readonly FileSwitch[]): Promise
   } catch (cause) {
     throw fileError("write", folder, cause);
   }
+}
+
+/** A new folder for a file that is its owner's alone is so as well. */
+async function folderMode(source: string): Promise<number> {
+  const { mode } = await Deno.stat(source).catch((cause) => {
+    throw fileError("write", source, cause);
+  });
+  return mode !== null && (mode & 0o077) === 0 ? 0o700 : 0o755;
 }
 
 /** A folder of the CA may be a link to another disk, where a rename does not reach. */

@@ -36,6 +36,7 @@ export async function prepareExamples(tmp: TempFolder): Promise<void> {
   await qpki("cert issue --ca-dir ./ca --profile ec/tls-server --csr server.csr --out server.crt");
   await qpki("credential enroll alice --profile ec/tls-client --var cn=alice");
   await qpki("credential enroll server --profile ec/tls-server --var cn=server.test");
+  await qpki("credential rotate server");
   await numberedCertificate(here.cwd);
   await qpki("csr gen -a ecdsa-p256 --keyout alice.key --cn Alice --out alice.csr");
   await qpki("cert issue --ca-dir ./ca --profile ec/tls-client --csr alice.csr --out alice.crt");

@@ -30,16 +30,15 @@ export class MemoryToken implements KeyProvider {
   }
 
   prepare(row: KeyRow, ref: KeyRef, _scheme?: SchemeRow): Promise<void> {
-    const { label } = ref as Pkcs11KeyRef;
+    const { label, sharesLabel = false } = ref as Pkcs11KeyRef;
     if (this.lacks.has(row.family)) {
       const details = { code: "mechanism.absent", hint: "Use another token" };
       return Promise.reject(
         new TokenError(`Cannot make a ${row.label} key: the token has no mechanism for it`, details),
       );
     }
-    const taken = this.keys.some((key) =>
-      (key.ref as Pkcs11KeyRef).label === label && key.algorithm.family === row.family
-    );
+    const taken = !sharesLabel &&
+      this.keys.some((key) => (key.ref as Pkcs11KeyRef).label === label && key.algorithm.family === row.family);
     if (this.failAt !== "prepare" && !taken) return Promise.resolve();
     return Promise.reject(new TokenError("Cannot make a key: it exists", { code: "key.exists" }));
   }

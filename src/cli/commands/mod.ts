@@ -109,6 +109,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./completion.ts"),
   },
   {
+    path: ["credential", "activate"],
+    summary: "Put a version of a credential into use, or go back to one",
+    load: () => import("./credential/activate.ts"),
+  },
+  {
     path: ["credential", "enroll"],
     summary: "Make keys and their certificates together",
     load: () => import("./credential/enroll.ts"),
@@ -127,6 +132,16 @@ export const COMMANDS: readonly CommandRow[] = [
     path: ["credential", "list"],
     summary: "List the credentials with their status",
     load: () => import("./credential/list.ts"),
+  },
+  {
+    path: ["credential", "rotate"],
+    summary: "Make the next version of a credential: new keys, new certificates",
+    load: () => import("./credential/rotate.ts"),
+  },
+  {
+    path: ["credential", "versions"],
+    summary: "List the versions of a credential with their status",
+    load: () => import("./credential/versions.ts"),
   },
   {
     path: ["crl", "gen"],

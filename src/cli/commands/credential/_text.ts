@@ -1,5 +1,7 @@
 import type { Argument, Context, Flag, Input } from "../../command.ts";
-import { CA_DIR } from "../../flags.ts";
+import { CA_DIR, CRED_DIR } from "../../flags.ts";
+import { isCaFolder } from "../../../store/ca.ts";
+import type { CredentialStore } from "../../../store/credential.ts";
 import { joinPath } from "../../../store/layout.ts";
 import type { CredentialCertificate, KeyStorage } from "../../../store/meta.ts";
 import { formatInstant } from "../../../ca/deps.ts";
@@ -16,6 +18,29 @@ export const REVOKING_CA: Flag = {
   description: "CA whose index tells what is revoked; the one that issued, as far as the credential knows it",
   complete: "directory",
 };
+
+/** The CA that issues; without it the one that issued before, as far as the credential knows it. */
+export const ISSUING_CA: Flag = {
+  name: CA_DIR.name,
+  short: "d",
+  value: "DIR",
+  description: "CA that issues; the one that issued before, as far as the credential knows it",
+  complete: "directory",
+};
+
+/** Folder of {@link ISSUING_CA}, else of the CA that issued the active version, else the usual one. */
+export async function issuingCa(input: Input, ctx: Context, store: CredentialStore): Promise<string> {
+  const given = input.text(CA_DIR.name);
+  if (given !== undefined) return joinPath(ctx.cwd, given);
+  const known = store.caFolder;
+  return known !== undefined && await isCaFolder(known) ? known : joinPath(ctx.cwd, CA_DIR.default!);
+}
+
+/** A command line that goes on with this credential. */
+export function nextCommand(verb: string, id: string, shownDir: string): string {
+  const where = shownDir === CRED_DIR.default ? "" : ` --cred-dir ${shownDir}`;
+  return `qpki credential ${verb} ${id}${where}`;
+}
 
 /** Where {@link REVOKING_CA} leads; older metadata names no CA, then the usual folder is looked into. */
 export function revocationLookup(input: Input, ctx: Context): RevocationLookup {

@@ -1,17 +1,13 @@
-import { formatInstant } from "../../../ca/deps.ts";
-import { keyAlgorithms } from "../../../ca/info.ts";
 import { openIssuers } from "../../../ca/issuers.ts";
 import { enroll, type EnrollResult } from "../../../credential/enroll.ts";
 import { CaStore } from "../../../store/ca.ts";
 import { checkCredentialFree } from "../../../store/credential.ts";
-import { keyGroups } from "../../../store/key_groups.ts";
 import { joinPath } from "../../../store/layout.ts";
-import { formatName } from "../../../x509/name.ts";
 import type { Command, CommandResult, Flag } from "../../command.ts";
 import { CA_DIR, CA_PASSPHRASE, CRED_DIR, HSM_FLAGS, PASSPHRASE, PROFILES, required, VAR_FLAGS } from "../../flags.ts";
 import { CLASSICAL_IN, keyPlaces, PQC_IN } from "../../key_places.ts";
 import { compiledProfiles, DAYS, VALIDITY } from "../../profile_input.ts";
-import { signedWith, storageText } from "./_text.ts";
+import { credentialPath, issuedFacts, issuedLines } from "./_issued.ts";
 
 const FLAGS: readonly Flag[] = [
   CA_DIR,
@@ -67,41 +63,9 @@ const command: Command = {
 
 export default command;
 
-function report({ folder, meta, certificates }: EnrollResult, credDir: string): CommandResult {
-  const path = `${credDir.replace(/\/+$/, "")}/${folder.slice(folder.lastIndexOf("/") + 1)}`;
-  const version = meta.versions[meta.active]!;
-  const groups = keyGroups(version.keys);
-  const issued = certificates.map((certificate, i) => {
-    const { fingerprint, path: file, attested_by, ...entry } = version.certificates[i]!;
-    const [key, ...more] = groups[i]!;
-    return {
-      serial: certificate.serial,
-      subject: formatName(certificate.subject),
-      issuer: formatName(certificate.issuer),
-      profile: version.profiles[i]!,
-      algorithm: key.algorithm,
-      algorithms: keyAlgorithms(certificate),
-      signed_with: signedWith(entry),
-      not_before: formatInstant(certificate.notBefore),
-      not_after: formatInstant(certificate.notAfter),
-      fingerprint,
-      path: `${path}/${file}`,
-      ...(attested_by === undefined ? {} : { attested_by }),
-      key,
-      keys: [key, ...more],
-    };
-  });
-  const lines = [`Credential enrolled: ${meta.id}`, `  Folder:      ${path}`];
-  for (const one of issued) {
-    lines.push(
-      `  Profile:     ${one.profile}`,
-      `  Subject:     ${one.subject}`,
-      `  Serial:      ${one.serial}`,
-      `  Valid until: ${one.not_after}`,
-      `  Signed with: ${one.signed_with}`,
-      ...(one.attested_by === undefined ? [] : [`  Attested by: ${one.attested_by}`]),
-      ...one.keys.map(({ algorithm, storage }) => `  Key:         ${algorithm}, ${storageText(storage)}`),
-    );
-  }
+function report({ folder, meta, certificates }: EnrollResult, shownDir: string): CommandResult {
+  const path = credentialPath(shownDir, folder);
+  const issued = issuedFacts(meta.versions[meta.active]!, certificates, path);
+  const lines = [`Credential enrolled: ${meta.id}`, `  Folder:      ${path}`, ...issued.flatMap(issuedLines)];
   return { data: { id: meta.id, path, active: meta.active, certificates: issued }, text: lines.join("\n") };
 }
