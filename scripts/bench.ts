@@ -1,73 +1,43 @@
 /**
  * `deno task bench`: what signing costs and what it comes to. For each algorithm the rate of bare C_Sign calls on SoftHSM2
  * (one session, and a pool), the rate of finished certificates (built, linted, signed, verified, durable) from this one
- * process, and their ratio; the same for software keys; then start-up times. Prints and judges nothing by itself.
- * `QPKI_BENCH_SECONDS` is the length of each measurement, 3 unless told.
+ * process, and their ratio; the same for software keys; post-quantum keys likewise, in software and in the tokens that
+ * are there (`deno task lab deno task bench` has them); then start-up times. Prints and judges nothing by itself.
+ * `QPKI_BENCH_SECONDS` is the length of each measurement, 3 unless told. Words after the command choose the parts.
  */
-import { defaultScheme, findKeyRow } from "../src/alg/find.ts";
-import { Secret } from "../src/bytes.ts";
-import type { Deps } from "../src/ca/deps.ts";
+import { defaultScheme } from "../src/alg/find.ts";
 import { initCa } from "../src/ca/init.ts";
-import { issueBatch, type IssueRequest, recordCertificates, signRequest, signRequests } from "../src/ca/issue.ts";
+import { type IssueRequest, recordCertificates, signRequest, signRequests } from "../src/ca/issue.ts";
 import { caSigner, type OpenCa } from "../src/ca/signer.ts";
-import { generateSoftwareKey, softwareProvider } from "../src/keys/software.ts";
+import type { Deps } from "../src/ca/deps.ts";
+import { softwareProvider } from "../src/keys/software.ts";
 import type { ProviderRequest } from "../src/keys/types.ts";
 import { verifySignature } from "../src/keys/verify.ts";
-import { type Pkcs11Provider, pkcs11Provider } from "../src/pkcs11/provider.ts";
-import { compileProfile } from "../src/profile/compile.ts";
-import { loadProfile, parseProfile } from "../src/profile/load.ts";
-import type { CompiledProfile } from "../src/profile/types.ts";
 import { CaStore } from "../src/store/ca.ts";
 import { lintTbs } from "../src/x509/lint.ts";
 import { subjectKeyId } from "../src/x509/certificate.ts";
 import { generateSerial } from "../src/x509/serial.ts";
 import { buildTbsCertificate } from "../src/x509/tbs.ts";
+import { labToken, type LabTokenName, TOKEN_NEEDS } from "../tests/support/lab.ts";
 import { needs } from "../tests/support/require.ts";
 import { type SoftHsmToken, softhsmToken } from "../tests/support/softhsm.ts";
 import { tempFolder } from "../tests/support/tmp.ts";
+import { benchSoftwareRow, benchTokenRow, postQuantumRows } from "./support/bench_pqc.ts";
+import {
+  caProfile,
+  certificateRate,
+  deps,
+  inParallel,
+  leafRequest,
+  openToken,
+  POOL,
+  printFigure,
+  SECONDS,
+} from "./support/bench_world.ts";
 import { count, rate, startupTable } from "./support/measure.ts";
 
 const ALGORITHMS = ["ecdsa-p256", "ecdsa-p384", "rsa-4096"];
-const SECONDS = Number(Deno.env.get("QPKI_BENCH_SECONDS") ?? 3);
-const POOL = Math.max(2, Math.min(navigator.hardwareConcurrency, 8));
 const AIM = 0.7;
-
-function deps(folder: string, openProvider: Deps["openProvider"]): Deps {
-  return {
-    cwd: folder,
-    openProvider,
-    now: () => new Date(),
-    progress() {},
-    warn: (text) => console.error(`warning: ${text}`),
-    signal: new AbortController().signal,
-  };
-}
-
-/** A root CA's profile for any algorithm: what the built-in ones say, with one line changed. */
-async function caProfile(algorithm: string): Promise<CompiledProfile> {
-  const { text } = await loadProfile("ec/root-ca");
-  const changed = text.replace(/^algorithm: .*$/m, `algorithm: ${algorithm}`);
-  return compileProfile(parseProfile(changed, "bench.yaml"), { cn: `Bench ${algorithm}` });
-}
-
-/** The request that is issued again and again: a server certificate for one P-256 key. */
-async function leafRequest(): Promise<IssueRequest> {
-  const { spki } = await generateSoftwareKey(findKeyRow("ecdsa-p256"));
-  const given = { cn: "server.test", dns_names: ["server.test", "www.server.test"] };
-  return { profile: compileProfile(await loadProfile("ec/tls-server"), given), spki };
-}
-
-/** Finished certificates a second. */
-async function certificateRate(ca: OpenCa, request: IssueRequest, parallel: number, world: Deps): Promise<number> {
-  return await count(SECONDS, async (stop) => {
-    let issued = 0;
-    while (!stop()) {
-      const group = Array.from({ length: 128 }, () => request);
-      issued += (await issueBatch(ca, group, { deps: world, parallel })).length;
-    }
-    return issued;
-  });
-}
 
 /** What a certificate costs this process besides its signature, in milliseconds by kind of work. */
 async function costs(ca: OpenCa, request: IssueRequest, world: Deps): Promise<Record<string, number>> {
@@ -112,23 +82,7 @@ function explain(parts: Record<string, number>, raw: number): string {
 }
 
 function line(name: string, raw: number, certificates: number): void {
-  const ratio = certificates / raw;
-  const verdict = ratio >= AIM ? "" : `  (aim: ${AIM})`;
-  console.log(
-    `  ${name.padEnd(34)}${raw.toFixed(0).padStart(8)}/s raw${certificates.toFixed(0).padStart(8)}/s certificates` +
-      `   ratio ${ratio.toFixed(2)}${verdict}`,
-  );
-}
-
-async function openToken(token: SoftHsmToken, config: string, sessions: number): Promise<Pkcs11Provider> {
-  return await pkcs11Provider({
-    configPath: config,
-    lib: token.lib,
-    token: token.label,
-    sessions,
-    pin: () => Promise.resolve(new Secret(token.pin)),
-    notify: (text) => console.error(text),
-  });
+  printFigure({ name, raw, rate: certificates, unit: "certificates", aim: AIM });
 }
 
 /** Measures one algorithm in the token: CA, raw rate, certificates, with one session and with a pool. */
@@ -160,15 +114,10 @@ async function benchToken(token: SoftHsmToken, algorithm: string, request: Issue
             })));
     }
     await using ca = await caSigner(await CaStore.open(folder), world);
-    const certificates = await certificateRate(ca, request, 4 * POOL, world);
+    const certificates = await certificateRate(ca, request, { parallel: 4 * POOL, world });
     line(`${algorithm}, ${sessions === 1 ? "one session" : `pool of ${POOL}`}`, raw, certificates);
     if (sessions === 1) console.log(`    one certificate: ${explain(await costs(ca, request, world), raw)}`);
   }
-}
-
-async function inParallel(workers: number, work: () => Promise<number>): Promise<number> {
-  const counts = await Promise.all(Array.from({ length: workers }, work));
-  return counts.reduce((sum, each) => sum + each, 0);
 }
 
 async function benchSoftware(folder: string, algorithm: string, request: IssueRequest): Promise<void> {
@@ -184,24 +133,66 @@ async function benchSoftware(folder: string, algorithm: string, request: IssueRe
       for (; !stop(); signed++) await signer.sign(message);
       return signed;
     }));
-  line(`${algorithm}, one at a time`, raw, await certificateRate(ca, request, 1, world));
-  line(`${algorithm}, ${4 * POOL} at a time`, pooled, await certificateRate(ca, request, 4 * POOL, world));
+  line(`${algorithm}, one at a time`, raw, await certificateRate(ca, request, { parallel: 1, world }));
+  line(
+    `${algorithm}, ${4 * POOL} at a time`,
+    pooled,
+    await certificateRate(ca, request, { parallel: 4 * POOL, world }),
+  );
 }
 
-const request = await leafRequest();
-console.log(`SoftHSM2, ${navigator.hardwareConcurrency} processors, ${SECONDS} s a figure`);
-const reason = needs("softhsm");
-if (reason !== undefined) {
-  console.log(`  left out: ${reason}`);
-} else {
-  using token = softhsmToken({ label: "Bench" });
-  token.useInProcess();
-  for (const algorithm of ALGORITHMS) await benchToken(token, algorithm, request);
-}
-console.log("\nSoftware keys");
-{
+async function classical(request: IssueRequest): Promise<void> {
+  console.log("Classical keys in SoftHSM2");
+  const reason = needs("softhsm");
+  if (reason === undefined) {
+    using token = softhsmToken({ label: "Bench" });
+    token.useInProcess();
+    for (const algorithm of ALGORITHMS) await benchToken(token, algorithm, request);
+  } else console.log(`  left out: ${reason}`);
+  console.log("\nClassical keys in software");
   using folder = tempFolder("qpki-bench-");
   for (const algorithm of ALGORITHMS) await benchSoftware(folder.path, algorithm, request);
 }
-console.log("\nStart-up (median; ratio to deno run on an empty file)");
-await startupTable();
+
+async function postQuantum(request: IssueRequest): Promise<void> {
+  console.log("\nPost-quantum keys in software");
+  {
+    using folder = tempFolder("qpki-bench-");
+    for (const row of postQuantumRows()) await benchSoftwareRow(folder.path, row, request);
+  }
+  for (const name of ["nss", "kryoptic"] satisfies LabTokenName[]) {
+    console.log(`\nPost-quantum keys in ${name}`);
+    const reason = needs(...TOKEN_NEEDS[name]);
+    if (reason !== undefined) {
+      console.log(`  left out: ${reason} (deno task lab deno task bench)`);
+      continue;
+    }
+    using token = await labToken(name);
+    for (const [variable, value] of Object.entries(token.env)) Deno.env.set(variable, value);
+    for (const row of postQuantumRows()) await benchTokenRow(token, row, request);
+  }
+}
+
+async function startUp(): Promise<void> {
+  console.log("\nStart-up (median; ratio to deno run on an empty file)");
+  await startupTable();
+}
+
+const PARTS: Readonly<Record<string, (request: IssueRequest) => Promise<void>>> = {
+  classical,
+  pqc: postQuantum,
+  start: startUp,
+};
+
+if (import.meta.main) {
+  const unknown = Deno.args.find((name) => !Object.hasOwn(PARTS, name));
+  if (unknown !== undefined) {
+    console.error(`bench: there is no part "${unknown}"; there are ${Object.keys(PARTS).join(", ")}`);
+    Deno.exit(2);
+  }
+  const request = await leafRequest();
+  console.log(`${navigator.hardwareConcurrency} processors, ${SECONDS} s a figure`);
+  for (const [name, part] of Object.entries(PARTS)) {
+    if (Deno.args.length === 0 || Deno.args.includes(name)) await part(request);
+  }
+}
