@@ -26,6 +26,12 @@ export interface Recovered {
   readonly bytes: number;
 }
 
+/** A file of a log; up to `size` bytes for whoever has locked it. */
+export interface LogFile {
+  readonly path: string;
+  readonly size?: number;
+}
+
 /** A file of a log as it was read. */
 export interface ReadFile {
   readonly path: string;
@@ -72,8 +78,8 @@ export class Chain {
   }
 
   /** Reads one file, telling of every event that fits. Rejects with a {@link ChainBreak}. */
-  async readFile(path: string, visit: (step: Step) => void): Promise<void> {
-    using log = await OpenLog.open(path);
+  async readFile({ path, size }: LogFile, visit: (step: Step) => void): Promise<void> {
+    using log = await OpenLog.open(path, size);
     let firstSeq: number | undefined;
     for await (const line of log.lines()) {
       const event = this.#take(line, path, firstSeq === undefined);
@@ -180,13 +186,13 @@ export class Chain {
 
 /** Reads a log in its files, oldest first; the first break ends it. */
 export async function readChain(
-  files: readonly string[],
+  files: readonly (string | LogFile)[],
   hash: Hash,
   visit: (step: Step) => void = () => {},
 ): Promise<{ chain: Chain; problem?: Break }> {
   const chain = new Chain(hash);
   try {
-    for (const file of files) await chain.readFile(file, visit);
+    for (const file of files) await chain.readFile(typeof file === "string" ? { path: file } : file, visit);
     return { chain };
   } catch (error) {
     if (error instanceof ChainBreak) return { chain, problem: error.problem };

@@ -1,6 +1,6 @@
 import type { KeyRow, SchemeRow } from "../alg/find.ts";
 import { spkiFingerprint } from "../keys/spki.ts";
-import type { Key, KeyInfo, KeyProvider, KeyRef, Signer, SignerOptions } from "../keys/types.ts";
+import type { GenerateOptions, Key, KeyInfo, KeyProvider, KeyRef, Signer, SignerOptions } from "../keys/types.ts";
 import type { AuditedKey, AuditEvent } from "./event.ts";
 import { type AuditTrail, failure, outcomeError } from "./trail.ts";
 
@@ -100,13 +100,13 @@ class AuditedProvider implements KeyProvider {
     return this.#provider.prepare(row, ref, scheme);
   }
 
-  async generate(row: KeyRow, ref: KeyRef): Promise<Key> {
+  async generate(row: KeyRow, ref: KeyRef, options?: GenerateOptions): Promise<Key> {
     const { trail } = this.#uses;
     const asked = keyOf(ref, { algorithm: row.name }, this.#token());
     await trail.record({ event: "key.generate", result: "intent", key: asked });
     let key: Key;
     try {
-      key = await this.#provider.generate(row, ref);
+      key = await this.#provider.generate(row, ref, options);
     } catch (error) {
       await trail.record({ event: "key.generate", key: asked, ...failure(error) }).catch(() => {});
       throw error;

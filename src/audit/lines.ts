@@ -26,11 +26,14 @@ export class OpenLog implements Disposable {
     this.size = size;
   }
 
-  /** @throws {InputError} `audit.read`; {OperationError} `audit.locked`. */
-  static async open(path: string): Promise<OpenLog> {
+  /**
+   * @param size of a log that the caller has locked.
+   * @throws {InputError} `audit.read`; {OperationError} `audit.locked`.
+   */
+  static async open(path: string, size?: number): Promise<OpenLog> {
     const file = await openFile(path);
     try {
-      return new OpenLog(path, file, await settledSize(file, path));
+      return new OpenLog(path, file, size ?? await settledSize(file, path));
     } catch (error) {
       file.close();
       throw error;

@@ -23,10 +23,11 @@ export function openTrail(
   command: string,
   { io, notice }: { io: Pick<Io, "env" | "now">; notice(text: string): void },
 ): AuditTrail {
-  return new AuditTrail(new AuditLog(path, { notice }), actor(command, io), () => io.now());
+  return new AuditTrail(new AuditLog(path, { notice }), auditActor(command, io), () => io.now());
 }
 
-function actor(command: string, { env }: Pick<Io, "env">): AuditActor {
+/** Who runs a command. */
+export function auditActor(command: string, { env }: Pick<Io, "env">): AuditActor {
   const uid = Deno.build.os === "windows" ? null : Deno.uid();
   const user = userName(uid) ?? (env("USER") || env("LOGNAME") || env("USERNAME"));
   const login = loginUid();
