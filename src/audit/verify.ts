@@ -96,7 +96,9 @@ function followCommand(event: Step["event"], open: Map<string, Unfinished>): voi
   const { op, command, seq } = event;
   if (op === undefined) return;
   if (event.event === "command.end") open.delete(op);
-  else if (!open.has(op) && open.size < MAX_OPEN) open.set(op, { op, command: command ?? "", seq });
+  else if (event.result === "intent" && !open.has(op) && open.size < MAX_OPEN) {
+    open.set(op, { op, command: command ?? "", seq });
+  }
 }
 
 /** In what the log differs from a checkpoint. */
