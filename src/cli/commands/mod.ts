@@ -13,6 +13,7 @@ export interface CommandRow {
 
 /** Every noun with its summary, in the order of the help. */
 export const NOUNS: Readonly<Record<string, string>> = {
+  audit: "Audit logs: what was done, verifiable",
   ca: "Certification authorities",
   cert: "Certificates that a CA issues",
   credential: "Keys with their certificates, issued together",
@@ -28,6 +29,36 @@ export const NOUNS: Readonly<Record<string, string>> = {
  * type checker follow it.
  */
 export const COMMANDS: readonly CommandRow[] = [
+  {
+    path: ["audit", "checkpoint"],
+    summary: "Write down where an audit log stands, signed",
+    load: () => import("./audit/checkpoint.ts"),
+  },
+  {
+    path: ["audit", "proof"],
+    summary: "Prove that an audit log has what was done to a certificate, without the log",
+    load: () => import("./audit/proof.ts"),
+  },
+  {
+    path: ["audit", "rotate"],
+    summary: "Begin a new file of an audit log, the chain carried over",
+    load: () => import("./audit/rotate.ts"),
+  },
+  {
+    path: ["audit", "tail"],
+    summary: "Show the last events of an audit log",
+    load: () => import("./audit/tail.ts"),
+  },
+  {
+    path: ["audit", "verify"],
+    summary: "Verify an audit log: every event, the chain, and that nothing was cut off",
+    load: () => import("./audit/verify.ts"),
+  },
+  {
+    path: ["audit", "verify-proof"],
+    summary: "Verify a proof from an audit log against a checkpoint",
+    load: () => import("./audit/verify_proof.ts"),
+  },
   {
     path: ["ca", "accept"],
     summary: "Take the certificate for a CA that was made with --csr-only",
