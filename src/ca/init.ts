@@ -41,17 +41,17 @@ export async function initCa(request: InitRequest, deps: Deps): Promise<InitResu
   const notBefore = wholeSecond(deps);
   const plans = await planOwnCertificates(request, notBefore);
   // the folder first: a place that cannot be written must not cost a key in the token
-  await using staging = await stageCaFolder(joinPath(deps.cwd, request.folder));
+  await using staging = await stageCaFolder(joinPath(deps.cwd, request.folder), (text) => deps.warn(text));
   checkInterrupted(deps);
   const wanted = wantedKeys(plans, request, {
     file: (name) => ({ path: `${staging.folder}/${keyFile(VERSION, name)}`, stored: keyFile(VERSION, name) }),
     label: commonNameOf(profiles[0].subject),
   });
-  await using made = await obtainKeys(wanted, deps);
+  await using made = await obtainKeys(wanted, deps, staging.staged);
   try {
     const holders = keysOfProfiles(plans, made).map(({ key }) => key);
     checkInterrupted(deps);
-    const written = await makeOwnCertificates(plans, holders, { request, deps });
+    const written = await makeOwnCertificates(plans, holders, { request, deps, announcer: staging.staged });
     const meta = newCaMeta({
       versionId: VERSION,
       profiles,
@@ -80,7 +80,12 @@ async function publish(
   { parent }: InitRequest,
   { certificates, deps }: { certificates: readonly Certificate[]; deps: Deps },
 ): Promise<void> {
-  if (!parent || certificates.length === 0) return await staging.commit();
+  if (!parent || certificates.length === 0) {
+    await staging.staged.ready();
+    return await staging.commit();
+  }
+  const serials = certificates.map(({ serial }) => serial);
+  await staging.staged.ready({ serials, issuer: joinPath(deps.cwd, parent.store.folder) });
   await recordCertificates(parent, certificates, deps);
   try {
     await staging.commit();

@@ -13,7 +13,7 @@ import { formatInstant } from "./deps.ts";
 
 /** Journals what is about to happen, durable when it returns: a change of a store, or a folder under construction. */
 export interface Announcer {
-  intend(intent: Intent): Promise<void>;
+  intend(intent: Intent): Promise<unknown>;
 }
 
 /** Where a certificate comes from, beside what it says. */

@@ -11,6 +11,8 @@ export interface KeyWish {
   readonly ref: KeyRef;
   /** What it must be able to sign with; the row's default without one. */
   readonly scheme?: SchemeRow;
+  /** Told the names of a token key before it exists; what it returns is called when the key is gone again. */
+  readonly announce?: (ref: KeyRef) => Promise<() => Promise<void>>;
   /** Replaces a key file that exists; without meaning for a token. */
   readonly overwrite?: boolean;
 }
@@ -36,9 +38,19 @@ export async function makeKey(wish: KeyWish, deps: Deps, undo: AsyncDisposableSt
   await prepareKey(wish);
   checkInterrupted(deps);
   deps.progress(`Generating a ${row.label} key`);
-  const key = await provider.generate(row, ref);
-  undo.defer(() => removeKey(provider, key, deps));
-  return { key, ref: key.ref, publish: () => Promise.resolve() };
+  const announced: (() => Promise<void>)[] = [];
+  const announce = wish.announce && (async (names: KeyRef) => void announced.push(await wish.announce!(names)));
+  try {
+    const key = await provider.generate(row, ref, { announce });
+    undo.defer(async () => {
+      if (await removeKey(provider, key, deps)) await retract(announced);
+    });
+    return { key, ref: key.ref, publish: () => Promise.resolve() };
+  } catch (error) {
+    // the provider has left nothing behind, or names it in its error
+    await retract(announced);
+    throw error;
+  }
 }
 
 /** Throws what making the key would, and makes nothing. */
@@ -73,11 +85,18 @@ async function makeReplacement(wish: KeyWish, path: string, deps: Deps, undo: As
   };
 }
 
-async function removeKey(provider: KeyProvider, key: Key, deps: Deps): Promise<void> {
+/** Without it the journal says that there may be a key, and whoever looks finds none: no reason to fail. */
+async function retract(announced: readonly (() => Promise<void>)[]): Promise<void> {
+  for (const undone of announced) await undone().catch(() => {});
+}
+
+async function removeKey(provider: KeyProvider, key: Key, deps: Deps): Promise<boolean> {
   try {
     await provider.delete(key.ref);
+    return true;
   } catch {
     deps.warn(`The new key ${keyInWords(key.ref)} could not be removed; delete it with: ${deleteCommand(key.ref)}`);
+    return false;
   }
 }
 

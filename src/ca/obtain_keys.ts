@@ -4,10 +4,11 @@ import { makeFolder, readFileBytes, writeFileDurably } from "../files.ts";
 import { spkiFingerprint } from "../keys/spki.ts";
 import type { Key, KeyProvider, KeyRef, PassphraseSource, Pkcs11KeyRef } from "../keys/types.ts";
 import { joinPath, parentFolder } from "../store/layout.ts";
+import type { KeyJournal } from "../store/key_journal.ts";
 import type { KeyEntry, KeyStorage } from "../store/meta.ts";
 import { checkInterrupted, type Deps } from "./deps.ts";
 import type { KeyPart } from "./key_parts.ts";
-import { makeKey, prepareKey } from "./new_key.ts";
+import { type KeyWish, makeKey, prepareKey } from "./new_key.ts";
 
 /** The keys of a new version of a CA or credential: made in files or taken from one, made in a token or found there. */
 
@@ -62,11 +63,16 @@ export function placeOf({ row }: KeyPart, { key, pqcKey = key }: KeyPlaces): Key
 
 /**
  * Opens the existing keys and makes the others. Every key is prepared before the first one is made, so that a token which
- * cannot serve the second is told before it holds the first; when a later one fails, those before it are destroyed.
+ * cannot serve the second is told before it holds the first; when a later one fails, those before it are destroyed. A key in
+ * a token is announced in `journal` before it is made, so that a killed command's is found.
  * @throws {InputError} `key.algorithm_mismatch` when an existing key is not of the wanted algorithm; what the providers
  * throw: `key.exists`, `mechanism.absent`, `key.not_found`, `key.ambiguous`; {InterruptedError}.
  */
-export async function obtainKeys(wanted: readonly WantedKey[], deps: Deps): Promise<ObtainedKeys> {
+export async function obtainKeys(
+  wanted: readonly WantedKey[],
+  deps: Deps,
+  journal?: KeyJournal,
+): Promise<ObtainedKeys> {
   await using providers = new OpenProviders(deps);
   await using undo = new AsyncDisposableStack();
   const targets: Target[] = [];
@@ -83,7 +89,8 @@ export async function obtainKeys(wanted: readonly WantedKey[], deps: Deps): Prom
   for (const target of targets.toSorted((a, b) => Number(a.ref.type === "pkcs11") - Number(b.ref.type === "pkcs11"))) {
     const { provider, ref, part } = target;
     const i = targets.indexOf(target);
-    keys[i] ??= (await makeKey({ provider, ref, row: part.row, ...schemeOf(part) }, deps, undo)).key;
+    const wish = { provider, ref, row: part.row, ...schemeOf(part), ...announcing(target, journal) };
+    keys[i] ??= (await makeKey(wish, deps, undo)).key;
   }
   checkInterrupted(deps);
   const entries = await Promise.all(targets.map((target, i) => entryOf(target, keys[i]!)));
@@ -106,6 +113,23 @@ export async function checkTokenKeys(wanted: readonly WantedKey[], deps: Deps): 
     if (one.place.type !== "pkcs11" || isExisting(one.place)) continue;
     await prepare({ ...one, ref: await targetRef(one, deps), provider: await providers.of(one.place) });
   }
+}
+
+/** The name of the configuration as metadata has it, because the journal outlives the command. */
+function announcing({ place, part }: Target, journal: KeyJournal | undefined): Pick<KeyWish, "announce"> {
+  if (!journal || place.type !== "pkcs11") return {};
+  const config = place.storedConfig ?? place.ref.config;
+  return {
+    announce: (ref) => {
+      const { label, keyId } = ref as Pkcs11KeyRef;
+      return journal.announce({
+        config,
+        ...(label === undefined ? {} : { label }),
+        ...(keyId === undefined ? {} : { key_id: keyId }),
+        algorithm: part.row.name,
+      });
+    },
+  };
 }
 
 interface Target extends WantedKey {

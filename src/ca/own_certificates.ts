@@ -11,6 +11,7 @@ import { buildTbsCertificate, type TbsSpec } from "../x509/tbs.ts";
 import type { Certificate, Csr } from "../x509/types.ts";
 import { type Deps, wholeSecond } from "./deps.ts";
 import type { HolderKey } from "./holder_key.ts";
+import { announceCertificates, type Announcer, certificateIntent } from "./intents.ts";
 import { checkRequest, lintRequest, signRequest } from "./issue.ts";
 import type { Issuers } from "./issuers.ts";
 import { standInKeys } from "./stand_in.ts";
@@ -59,14 +60,17 @@ export async function planOwnCertificates(request: OwnRequest, notBefore: Date):
   return plans;
 }
 
-/** Makes the certificates, or the request; `holders` are the keys in the order of the plans. */
+/**
+ * Makes the certificates, or the request; `holders` are the keys in the order of the plans. What the keys sign for themselves
+ * is journalled by `announcer` first.
+ */
 export async function makeOwnCertificates(
   plans: readonly OwnPlan[],
   holders: readonly HolderKey[],
-  { request, deps }: { request: OwnRequest; deps: Deps },
+  { request, deps, announcer }: { request: OwnRequest; deps: Deps; announcer?: Announcer },
 ): Promise<OwnCertificates> {
   if (request.csrOnly) return { csr: await makeRequest(plans[0]!, holders[0]!), certificates: [] };
-  return { certificates: await certify(plans, holders, { request, deps }) };
+  return { certificates: await certify(plans, holders, { request, deps, ...(announcer ? { announcer } : {}) }) };
 }
 
 /** Every certificate with those above it, each once; none of a root. */
@@ -150,7 +154,7 @@ async function makeRequest({ profile, scheme }: OwnPlan, key: HolderKey): Promis
 async function certify(
   plans: readonly OwnPlan[],
   holders: readonly HolderKey[],
-  { request, deps }: { request: OwnRequest; deps: Deps },
+  { request, deps, announcer }: { request: OwnRequest; deps: Deps; announcer?: Announcer },
 ): Promise<Certificate[]> {
   const certificates: Certificate[] = [];
   for (const [i, plan] of plans.entries()) {
@@ -160,14 +164,23 @@ async function certify(
     certificates.push(
       issuer
         ? await signRequest(issuer, { ...request, profile: plan.profile, ...keys }, deps)
-        : await selfSign(rootSpec(plan, { ...request, notBefore: wholeSecond(deps), ...keys }), plan, key),
+        : await selfSign(rootSpec(plan, { ...request, notBefore: wholeSecond(deps), ...keys }), plan, {
+          key,
+          announcer,
+        }),
     );
   }
   return certificates;
 }
 
-async function selfSign(spec: TbsSpec, { scheme }: OwnPlan, key: HolderKey): Promise<Certificate> {
-  return await signCertificate(lintTbs(await buildTbsCertificate(spec)), key.signer(scheme), alternativeSigner(key));
+async function selfSign(
+  spec: TbsSpec,
+  { profile, scheme }: OwnPlan,
+  { key, announcer }: { key: HolderKey; announcer?: Announcer | undefined },
+): Promise<Certificate> {
+  const linted = lintTbs(await buildTbsCertificate(spec));
+  if (announcer) await announceCertificates(announcer, "self-sign", [await certificateIntent(linted.tbs, { profile })]);
+  return await signCertificate(linted, key.signer(scheme), alternativeSigner(key));
 }
 
 /** Signs with the alternative key of a Catalyst certificate, where it has one. */

@@ -1,6 +1,6 @@
 import type { KeyUses } from "../audit/keys.ts";
 import type { AuditTrail } from "../audit/trail.ts";
-import type { Key, KeyInfo, KeyProvider, KeyRef, ProviderRequest } from "../keys/types.ts";
+import type { GenerateOptions, Key, KeyInfo, KeyProvider, KeyRef, ProviderRequest } from "../keys/types.ts";
 import type { KeyRow, SchemeRow } from "../alg/find.ts";
 import type { Pkcs11Provider } from "../pkcs11/provider.ts";
 import type { Prompter } from "./command.ts";
@@ -107,8 +107,8 @@ class SharedProvider implements KeyProvider {
   prepare(row: KeyRow, ref: KeyRef, scheme?: SchemeRow): Promise<void> {
     return this.#provider.prepare(row, ref, scheme);
   }
-  generate(row: KeyRow, ref: KeyRef): Promise<Key> {
-    return this.#provider.generate(row, ref);
+  generate(row: KeyRow, ref: KeyRef, options?: GenerateOptions): Promise<Key> {
+    return this.#provider.generate(row, ref, options);
   }
   list(): Promise<KeyInfo[]> {
     return this.#provider.list();

@@ -12,6 +12,7 @@ import {
   credentialKeyFile,
   CredentialStaging,
 } from "../store/credential.ts";
+import { joinPath } from "../store/layout.ts";
 import type { CredentialMeta } from "../store/meta.ts";
 import { formatMeta } from "../store/meta_check.ts";
 import type { Certificate } from "../x509/types.ts";
@@ -54,10 +55,13 @@ export async function enroll(issuers: Issuers, request: EnrollRequest, deps: Dep
   await checkCredentialFree(request.credDir, id);
   const plans = request.profiles.map((profile) => ({ profile }));
   await checkPlans(issuers, plans, now);
-  await using staging = await CredentialStaging.create(request.credDir, id, VERSION);
+  await using staging = await CredentialStaging.create(request.credDir, id, {
+    version: VERSION,
+    warn: (text) => deps.warn(text),
+  });
   const file = (name: string) => ({ path: staging.path(keyPath(name)), stored: keyPath(name) });
   const names = { file, label: id, isNumbered: true };
-  await using made = await obtainParts(plans, { places: request, names }, deps);
+  await using made = await obtainParts(plans, { places: request, names, journal: staging.staged }, deps);
   try {
     const parts = await certifyParts(issuers, made.parts, deps);
     const facts = { id, version: VERSION, created: now, caFolder: issuers.store.folder, folder: staging.folder };
@@ -68,6 +72,8 @@ export async function enroll(issuers: Issuers, request: EnrollRequest, deps: Dep
     await writeFileDurably(staging.path(CREDENTIAL_META_FILE), formatMeta(meta));
     checkInterrupted(deps);
     const certificates = parts.map((part) => part.certificate);
+    const caFolder = joinPath(deps.cwd, issuers.store.folder);
+    await staging.staged.ready({ serials: certificates.map(({ serial }) => serial), issuer: caFolder });
     await recordCertificates(issuers, certificates, deps);
     const folder = await commit(staging, certificates, { caFolder: issuers.store.folder, deps });
     return { folder, meta, certificates };

@@ -13,6 +13,7 @@ import type { CompiledProfile } from "../profile/types.ts";
 import { credentialCertificateFile, credentialChainFile } from "../store/credential.ts";
 import { FileNames } from "../store/file_names.ts";
 import type { KeyGroup } from "../store/key_groups.ts";
+import type { KeyJournal } from "../store/key_journal.ts";
 import { alternativeSpki } from "../x509/certificate.ts";
 import type { Certificate } from "../x509/types.ts";
 import type { UncertifiedPart } from "./certify.ts";
@@ -37,6 +38,8 @@ export interface KeptKeys {
 export interface PartKeys {
   readonly places: KeyPlaces;
   readonly names: KeyNames;
+  /** Where keys in a token are announced before they are made. */
+  readonly journal?: KeyJournal;
   /** Folder of the credential and the passphrase of its key files, for keys that are kept. */
   readonly present?: { readonly folder: string; readonly passphrase?: PassphraseSource };
 }
@@ -70,7 +73,7 @@ export async function obtainParts(plans: readonly PartPlan[], keys: PartKeys, de
   await using stack = new AsyncDisposableStack();
   const kept = await openKept(plans, keys, { deps, stack });
   const fresh = plans.filter((plan) => !plan.kept);
-  const made = stack.use(await obtainKeys(wantedKeys(fresh, keys.places, keys.names), deps));
+  const made = stack.use(await obtainKeys(wantedKeys(fresh, keys.places, keys.names), deps, keys.journal));
   const fromProfiles = keysOfProfiles(fresh, made);
   const names = new FileNames();
   const parts = plans.map((plan): UncertifiedPart => ({

@@ -94,6 +94,12 @@ export interface KeyInfo {
 /** Asks for a passphrase when one turns out to be needed; undefined means there is none. */
 export type PassphraseSource = () => Promise<Secret | undefined>;
 
+/** How a key is made. */
+export interface GenerateOptions {
+  /** Told the names of a token key before it exists; when this throws no key is made. A key in a file is not told. */
+  readonly announce?: ((ref: KeyRef) => Promise<void>) | undefined;
+}
+
 /** Where a provider's keys are and what opens it. */
 export type ProviderRequest =
   | { readonly type: "software"; readonly passphrase?: PassphraseSource }
@@ -116,7 +122,7 @@ export interface KeyProvider extends AsyncDisposable {
    * Makes a key pair, durable when it returns and proved by a signature (a KEM by an encapsulation). Refuses a taken label, id or path before
    * generation; leaves nothing behind on failure.
    */
-  generate(row: KeyRow, ref: KeyRef): Promise<Key>;
+  generate(row: KeyRow, ref: KeyRef, options?: GenerateOptions): Promise<Key>;
   /** Every private key it can see. */
   list(): Promise<KeyInfo[]>;
   /** Destroys the one key that `ref` selects (both halves). */

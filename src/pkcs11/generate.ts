@@ -1,7 +1,7 @@
 import type { KeyRow, SchemeRow } from "../alg/find.ts";
 import { encodeHex, equalBytes, randomBytes } from "../bytes.ts";
 import { InterruptedError, QpkiError, TokenError, UsageError } from "../errors.ts";
-import type { Pkcs11KeyRef } from "../keys/types.ts";
+import type { GenerateOptions, Pkcs11KeyRef } from "../keys/types.ts";
 import { type AttributeValue, encodeValue, type Template } from "./attributes.ts";
 import { encodeMechanism } from "./codec.ts";
 import type { TokenContext } from "./context.ts";
@@ -67,7 +67,11 @@ export async function prepareKey(
  * software, a KEM key by a secret encapsulated there. Whatever goes wrong, both halves are destroyed again.
  * @throws {TokenError} `key.exists`, `mechanism.absent`, `key.attributes_wrong`. @throws {InterruptedError}
  */
-export async function generateKey(ctx: TokenContext, row: KeyRow, ref: Pkcs11KeyRef): Promise<TokenKey> {
+export async function generateKey(
+  ctx: TokenContext,
+  row: KeyRow,
+  { ref, announce }: GenerateOptions & { ref: Pkcs11KeyRef },
+): Promise<TokenKey> {
   await prepareKey(ctx, row, { ref });
   const chosen = keyFilter(ref).id;
   for (let tries = 1;; tries++) {
@@ -79,6 +83,7 @@ export async function generateKey(ctx: TokenContext, row: KeyRow, ref: Pkcs11Key
       id: chosen ?? randomBytes(ID_BYTES),
       ownId: chosen === undefined,
     };
+    await announce?.({ ...ref, keyId: encodeHex(pair.id) });
     try {
       return await makeAndProve(ctx, pair);
     } catch (error) {

@@ -2,7 +2,7 @@ import { defaultScheme, type KeyRow, type SchemeRow } from "../alg/find.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { decodeHex } from "../bytes.ts";
 import type { Encapsulation } from "../keys/kem.ts";
-import type { Key, KeyInfo, KeyProvider, KeyRef, Pkcs11KeyRef } from "../keys/types.ts";
+import type { GenerateOptions, Key, KeyInfo, KeyProvider, KeyRef, Pkcs11KeyRef } from "../keys/types.ts";
 import type { SignCodec } from "./codec.ts";
 import type { TokenContext } from "./context.ts";
 import { dialectOfKey } from "./dialect.ts";
@@ -181,8 +181,8 @@ export class Pkcs11Provider implements KeyProvider {
     await prepareKey(this.#ctx, row, { ref: pkcs11Ref(ref), scheme });
   }
 
-  async generate(row: KeyRow, ref: KeyRef): Promise<Key> {
-    return await generateKey(this.#ctx, row, pkcs11Ref(ref));
+  async generate(row: KeyRow, ref: KeyRef, options: GenerateOptions = {}): Promise<Key> {
+    return await generateKey(this.#ctx, row, { ...options, ref: pkcs11Ref(ref) });
   }
 
   async list(): Promise<KeyInfo[]> {

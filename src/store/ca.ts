@@ -4,7 +4,7 @@ import { pathExists, readFileBytes, readFileText } from "../files.ts";
 import { normalizeSerial } from "../x509/serial.ts";
 import type { Certificate, Crl } from "../x509/types.ts";
 import { CaChange } from "./change.ts";
-import { changeFolder, type ChangeOptions } from "./folder_change.ts";
+import { changeFolder, type ChangeOptions, type ChangeSession } from "./folder_change.ts";
 import { readIndexRows } from "./index_file.ts";
 import type { IndexEntry } from "./index_txt.ts";
 import type { Journal } from "./journal.ts";
@@ -189,9 +189,10 @@ export class CaStore {
    * @throws {InputError} `journal.damaged`, `store.lost`.
    */
   async change<T>(action: string, work: (change: CaChange) => Promise<T>, options: ChangeOptions = {}): Promise<T> {
-    const session = { folder: this.folder, lockPath: this.path(LOCK_FILE), action, intents: this.#intents };
-    const open = async (journal: Journal) => new CaChange(session, journal, await readCaMeta(this.folder));
-    return await changeFolder({ ...session, open }, work, options);
+    const place = { folder: this.folder, lockPath: this.path(LOCK_FILE), action, intents: this.#intents };
+    const open = async (session: ChangeSession, journal: Journal) =>
+      new CaChange(session, journal, await readCaMeta(this.folder));
+    return await changeFolder({ ...place, open }, work, options);
   }
 
   /**
@@ -199,7 +200,7 @@ export class CaStore {
    * {@link CaStore.change} records the certificates or writes metadata that names the keys, or by {@link undoIntents}.
    */
   async intend(intent: Intent, options: ChangeOptions = {}): Promise<void> {
-    await this.change(intent.op, (change) => change.intend(intent, { isKept: true }), options);
+    await this.change(intent.op, async (change) => void await change.intend(intent, { isKept: true }), options);
   }
 
   /** Notes that what was intended and not recorded came to nothing. */

@@ -31,7 +31,7 @@ const PARALLEL_WRITES = 8;
 export class CaChange extends FolderChange {
   /** Metadata as read under the lock, then as written. */
   #meta: CaMeta;
-  #metaText = "";
+  #hasMeta = false;
   readonly #added: { readonly serial: string; readonly line: string }[] = [];
   readonly #files: string[] = [];
   /** The index with what this change did to it, once it was asked for. */
@@ -113,8 +113,8 @@ export class CaChange extends FolderChange {
 
   /** Replaces the metadata; it takes effect last. */
   async writeMeta(meta: CaMeta): Promise<void> {
-    this.#metaText = formatMeta(meta);
-    await this.writeFile(META_FILE, this.#metaText, { overwrite: true });
+    await this.writeFile(META_FILE, formatMeta(meta), { overwrite: true });
+    this.#hasMeta = true;
     this.#meta = meta;
   }
 
@@ -134,7 +134,7 @@ export class CaChange extends FolderChange {
       const text = this.#added.map(({ line }) => line).join("");
       this.transaction.append({ offset: await appendOffset(this.folder), text });
     }
-    return { serials: [...this.#added.map(({ serial }) => serial), ...this.#revoked], meta: this.#metaText };
+    return { serials: [...this.#added.map(({ serial }) => serial), ...this.#revoked], hasMeta: this.#hasMeta };
   }
 
   async #openIndex(): Promise<Index> {

@@ -3,14 +3,15 @@ import { existsError, fileError, makeFolder, pathExists, readFileBytes, readFile
 import type { Certificate } from "../x509/types.ts";
 import { CredentialChange } from "./credential_change.ts";
 import { checkCredentialMeta, CREDENTIAL_MIGRATIONS } from "./credential_meta.ts";
-import { changeFolder, type ChangeOptions } from "./folder_change.ts";
+import { changeFolder, type ChangeOptions, type ChangeSession } from "./folder_change.ts";
 import type { Journal } from "./journal.ts";
-import type { Intent } from "./journal_record.ts";
 import { keyGroups } from "./key_groups.ts";
 import { CREDENTIAL_META_FILE, isAbsolutePath, joinPath, LOCK_FILE, parentFolder, versionFolder } from "./layout.ts";
 import type { CredentialMeta, CredentialVersion } from "./meta.ts";
 import { readMetaObject } from "./migrations.ts";
+import { settleLeftovers } from "./leftovers.ts";
 import { OpenIntents } from "./open_intents.ts";
+import { StagedFolder } from "./staged_folder.ts";
 
 export { CREDENTIAL_META_FILE };
 
@@ -141,21 +142,10 @@ export class CredentialStore {
     work: (change: CredentialChange) => Promise<T>,
     options: ChangeOptions = {},
   ): Promise<T> {
-    const session = { folder: this.folder, lockPath: this.path(LOCK_FILE), action, intents: this.#intents };
-    const open = async (journal: Journal) =>
+    const place = { folder: this.folder, lockPath: this.path(LOCK_FILE), action, intents: this.#intents };
+    const open = async (session: ChangeSession, journal: Journal) =>
       new CredentialChange(session, journal, await readCredentialMeta(this.folder));
-    return await changeFolder({ ...session, open }, work, options);
-  }
-
-  /** Journals keys about to be made in a token; ends when metadata that names them is written, or by {@link undoIntents}. */
-  async intend(intent: Intent, options: ChangeOptions = {}): Promise<void> {
-    await this.change(intent.op, (change) => change.intend(intent, { isKept: true }), options);
-  }
-
-  /** Notes that what was intended and not recorded came to nothing. */
-  async undoIntents(action: string, options: ChangeOptions = {}): Promise<void> {
-    if (this.#intents.all.length === 0) return;
-    await this.change(action, (change) => change.undo(this.#intents.all), options);
+    return await changeFolder({ ...place, open }, work, options);
   }
 }
 
@@ -209,6 +199,7 @@ export class CredentialStaging implements AsyncDisposable {
   readonly #id: string;
   /** Folders made for it, deepest first. */
   readonly #made: readonly string[];
+  #staged: StagedFolder | undefined;
   #done = false;
 
   private constructor(credDir: string, id: string, made: readonly string[]) {
@@ -219,21 +210,34 @@ export class CredentialStaging implements AsyncDisposable {
   }
 
   /**
-   * Makes the hidden folder, with those of version `version` in it, all owner-only.
+   * Makes the hidden folder, with those of version `version` in it, all owner-only. What an interrupted command left of the
+   * credential is set right first.
    * @throws {OperationError} `file.exists` when the credential exists, `file.write`.
    */
-  static async create(credDir: string, id: string, version: string): Promise<CredentialStaging> {
+  static async create(
+    credDir: string,
+    id: string,
+    { version, warn }: { version: string; warn?: (text: string) => void },
+  ): Promise<CredentialStaging> {
+    checkCredentialId(id);
+    await settleLeftovers(joinPath(credDir, id), warn);
     await checkCredentialFree(credDir, id);
     const staging = new CredentialStaging(credDir, id, await missingFolders(credDir));
     try {
       for (const part of ["keys", "certs"]) {
         await makeFolder(joinPath(staging.folder, `${versionFolder(version)}/${part}`), 0o700);
       }
+      staging.#staged = await StagedFolder.take(staging.folder, "enroll");
     } catch (error) {
       await staging[Symbol.asyncDispose]();
       throw error;
     }
     return staging;
+  }
+
+  /** Its own journal, which becomes that of the credential. */
+  get staged(): StagedFolder {
+    return this.#staged!;
   }
 
   /** Path of a file in the hidden folder. */
@@ -250,7 +254,7 @@ export class CredentialStaging implements AsyncDisposable {
     await checkCredentialFree(this.#credDir, this.#id);
     try {
       for (const folder of foldersBelow(this.folder)) await syncFolder(folder);
-      await Deno.rename(this.folder, target);
+      await this.staged.publish(() => Deno.rename(this.folder, target));
       this.#done = true;
       for (const folder of [this.#credDir, ...this.#made.map(parentFolder)]) await syncFolder(folder);
     } catch (cause) {
@@ -261,6 +265,7 @@ export class CredentialStaging implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    await this.#staged?.close();
     if (this.#done) return;
     await Deno.remove(this.folder, { recursive: true }).catch(() => {});
     for (const folder of this.#made) await Deno.remove(folder).catch(() => {});

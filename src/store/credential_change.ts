@@ -11,7 +11,7 @@ import type { Settled } from "./open_intents.ts";
  */
 export class CredentialChange extends FolderChange {
   #meta: CredentialMeta;
-  #metaText = "";
+  #hasMeta = false;
 
   constructor(session: ChangeSession, journal: Journal, meta: CredentialMeta) {
     super(session, journal);
@@ -25,12 +25,12 @@ export class CredentialChange extends FolderChange {
 
   /** Replaces the metadata; it takes effect last. */
   async writeMeta(meta: CredentialMeta): Promise<void> {
-    this.#metaText = formatMeta(meta);
-    await this.writeFile(CREDENTIAL_META_FILE, this.#metaText, { overwrite: true });
+    await this.writeFile(CREDENTIAL_META_FILE, formatMeta(meta), { overwrite: true });
+    this.#hasMeta = true;
     this.#meta = meta;
   }
 
   protected override prepare(): Promise<Settled> {
-    return Promise.resolve({ meta: this.#metaText });
+    return Promise.resolve({ hasMeta: this.#hasMeta });
   }
 }

@@ -18,17 +18,17 @@ Deno.test("staging shows nothing until it is committed, and leaves nothing when 
   using tmp = tempFolder();
   const credDir = tmp.join("a", "b");
   {
-    await using staging = await CredentialStaging.create(credDir, "x", "v1");
+    await using staging = await CredentialStaging.create(credDir, "x", { version: "v1" });
     Deno.writeTextFileSync(staging.path("versions/v1/keys/k"), "secret");
     assert.deepEqual(await credentialIds(credDir), []);
   }
   assert.deepEqual([...Deno.readDirSync(tmp.path)], [], "the folders that were made are gone too");
-  await using staging = await CredentialStaging.create(credDir, "x", "v1");
-  await using rival = await CredentialStaging.create(credDir, "x", "v1");
+  await using staging = await CredentialStaging.create(credDir, "x", { version: "v1" });
+  await using rival = await CredentialStaging.create(credDir, "x", { version: "v1" });
   Deno.writeTextFileSync(staging.path(CREDENTIAL_META_FILE), JSON.stringify(META));
   assert.equal(await staging.commit(), `${credDir}/x`);
   await assert.rejects(rival.commit(), { code: "file.exists" });
-  await assert.rejects(CredentialStaging.create(credDir, "x", "v1"), { code: "file.exists" });
+  await assert.rejects(CredentialStaging.create(credDir, "x", { version: "v1" }), { code: "file.exists" });
   assert.deepEqual(await credentialIds(credDir), ["x"]);
   assert.equal(Deno.statSync(credDir).mode! & 0o777, 0o700);
   assert.equal(Deno.statSync(`${credDir}/x/versions/v1/keys`).mode! & 0o777, 0o700);

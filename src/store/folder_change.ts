@@ -1,6 +1,7 @@
 import type { WriteOptions } from "../files.ts";
 import { Journal } from "./journal.ts";
-import type { Intent } from "./journal_record.ts";
+import type { Intent, KeyIntent } from "./journal_record.ts";
+import type { KeyJournal } from "./key_journal.ts";
 import { acquireLock, type LockOptions } from "./lock.ts";
 import type { OpenIntents, Settled } from "./open_intents.ts";
 import { recover } from "./recover.ts";
@@ -19,6 +20,8 @@ export interface ChangeSession {
   /** One word for those who wait. */
   readonly action: string;
   readonly intents: OpenIntents;
+  /** Another change of the same folder, once this one is over. */
+  later(work: (change: FolderChange) => Promise<void>): Promise<void>;
 }
 
 /** How an intent is journalled. */
@@ -31,13 +34,14 @@ export interface IntendOptions {
  * One change of a folder: everything that is written through it takes effect together when its callback returns, and nothing
  * when it throws.
  */
-export class FolderChange {
+export class FolderChange implements KeyJournal {
   readonly folder: string;
   protected readonly transaction: Transaction;
   readonly #journal: Journal;
   readonly #session: ChangeSession;
   /** Intents of this change that end with it. */
   readonly #own: number[] = [];
+  #isOver = false;
 
   constructor(session: ChangeSession, journal: Journal) {
     this.folder = session.folder;
@@ -55,12 +59,24 @@ export class FolderChange {
    * Journals what is about to happen; durable on return, and only then may it happen. Its numbers count as used for ever.
    * @throws {OperationError} `file.write`: then nothing may be signed or made.
    */
-  async intend(intent: Intent, options: IntendOptions = {}): Promise<void> {
+  async intend(intent: Intent, options: IntendOptions = {}): Promise<number> {
     const { intents } = this.#session;
     const owner = options.isKept ? await intents.owner() : "";
     const { seq } = await this.#journal.append({ ...intent, state: "intent", owner });
     if (options.isKept) intents.add(seq, intent);
     else this.#own.push(seq);
+    return seq;
+  }
+
+  /** Notes a key before it is made; the note ends when metadata is written, in this change or a later one of the store. */
+  async announce(key: KeyIntent): Promise<() => Promise<void>> {
+    const { action, intents, later } = this.#session;
+    const seq = await this.intend({ op: action, keys: [key] }, { isKept: true });
+    return async () => {
+      if (!intents.all.includes(seq)) return;
+      if (this.#isOver) await later((change) => change.undo([seq]));
+      else await this.undo([seq]);
+    };
   }
 
   /** Notes that kept intents came to nothing. */
@@ -77,6 +93,7 @@ export class FolderChange {
 
   /** Takes effect. */
   async commit(): Promise<void> {
+    this.#isOver = true;
     const settled = await this.prepare();
     const { action, intents } = this.#session;
     const ending = intents.endingWith(settled);
@@ -91,6 +108,7 @@ export class FolderChange {
 
   /** Comes to nothing. */
   async abandon(): Promise<void> {
+    this.#isOver = true;
     await this.transaction.abandon();
     if (this.#own.length === 0 || this.transaction.isDecided) return;
     // a full disk: the next command notes it
@@ -110,14 +128,15 @@ export class FolderChange {
  * `work` throws.
  */
 export async function changeFolder<C extends FolderChange, T>(
-  session: ChangeSession & { open(journal: Journal): Promise<C> },
+  place: Omit<ChangeSession, "later"> & { open(session: ChangeSession, journal: Journal): Promise<C> },
   work: (change: C) => Promise<T>,
   options: ChangeOptions = {},
 ): Promise<T> {
+  const session: ChangeSession = { ...place, later: (next) => changeFolder(place, next, { warn: options.warn }) };
   await using _lock = await acquireLock(session.lockPath, session.action, options);
   using journal = await Journal.open(session.folder);
   await recover(session.folder, journal, ({ text }) => options.warn?.(text));
-  const change = await session.open(journal);
+  const change = await place.open(session, journal);
   try {
     const result = await work(change);
     await change.commit();

@@ -85,8 +85,10 @@ export interface Effects {
   readonly append?: IndexAppend;
   /** In order: the metadata last. */
   readonly files?: readonly FileSwitch[];
-  /** Serial numbers that were issued or revoked, for people. */
+  /** Serial numbers that were issued or revoked, for people; of a new folder, those that another CA issues. */
   readonly serials?: readonly string[];
+  /** Of a new folder: the CA that issues the certificates, absolute. */
+  readonly issuer?: string;
 }
 
 /** One record. */

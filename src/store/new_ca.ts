@@ -10,7 +10,6 @@ import {
   INDEX_ATTR_FILE,
   INDEX_FILE,
   ISSUED_FOLDER,
-  LOCK_FILE,
   META_FILE,
   parentFolder,
 } from "./layout.ts";
@@ -33,7 +32,6 @@ export interface NewCa {
 export async function writeNewCa(folder: string, content: NewCa): Promise<void> {
   const { versionId, certificates, csr, chain } = content;
   const files: [path: string, text: string][] = [
-    [LOCK_FILE, ""],
     [INDEX_FILE, ""],
     [INDEX_ATTR_FILE, "unique_subject = no\n"],
     [CRL_NUMBER_FILE, "01\n"],

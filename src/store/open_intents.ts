@@ -4,15 +4,15 @@ import { type OwnerGuard, takeGuard } from "./owner_guard.ts";
 interface Waiting {
   /** Serial numbers that are not recorded yet. */
   readonly serials: Set<string>;
-  /** CKA_IDs that no metadata names yet. */
-  readonly keyIds: Set<string>;
+  /** Whether it is about keys, which metadata is to name. */
+  readonly hasKeys: boolean;
 }
 
 /** What a change made durable. */
 export interface Settled {
   readonly serials?: Iterable<string>;
-  /** Metadata as it was written. */
-  readonly meta?: string;
+  /** Whether metadata was written, which names the new keys. */
+  readonly hasMeta?: boolean;
 }
 
 /**
@@ -43,17 +43,15 @@ export class OpenIntents {
   add(seq: number, { certificates = [], keys = [] }: Intent): void {
     this.#waiting.set(seq, {
       serials: new Set(certificates.map(({ serial }) => serial)),
-      keyIds: new Set(keys.flatMap(({ key_id }) => key_id === undefined ? [] : [key_id.toLowerCase()])),
+      hasKeys: keys.length > 0,
     });
   }
 
   /** Which intents end when this becomes durable. */
-  endingWith({ serials = [], meta = "" }: Settled): number[] {
+  endingWith({ serials = [], hasMeta = false }: Settled): number[] {
     const recorded = new Set(serials);
-    const named = meta.toLowerCase();
-    return [...this.#waiting].filter(([, waiting]) =>
-      waiting.serials.isSubsetOf(recorded) && [...waiting.keyIds].every((id) => named.includes(id))
-    ).map(([seq]) => seq);
+    return [...this.#waiting].filter(([, waiting]) => waiting.hasKeys ? hasMeta : waiting.serials.isSubsetOf(recorded))
+      .map(([seq]) => seq);
   }
 
   /** Forgets intents that ended. The guard goes with the last one. */

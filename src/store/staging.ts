@@ -1,8 +1,11 @@
-import { OperationError } from "../errors.ts";
+import { QpkiError } from "../errors.ts";
 import { fileError, makeFolder, pathExists, syncFolder } from "../files.ts";
 import { encodeHex, randomBytes } from "../bytes.ts";
 import { isCaFolder } from "./ca.ts";
-import { META_FILE, parentFolder } from "./layout.ts";
+import { parentFolder } from "./layout.ts";
+import { settleLeftovers } from "./leftovers.ts";
+import { existsAlready, moveInto } from "./move_into.ts";
+import { StagedFolder } from "./staged_folder.ts";
 
 /**
  * A new folder that is built beside its final place and moved there whole: until {@link commit} nothing is visible, and
@@ -11,15 +14,19 @@ import { META_FILE, parentFolder } from "./layout.ts";
 export interface Staging extends AsyncDisposable {
   /** Where to build, absolute. */
   readonly folder: string;
+  /** Its own journal, which becomes that of the CA. */
+  readonly staged: StagedFolder;
   /** Moves everything to its place. @throws {OperationError} `ca.exists`, `file.write`. */
   commit(): Promise<void>;
 }
 
 /**
- * Starts a CA folder at `target` (absolute). The target may exist, but not hold a CA or parts of one.
+ * Starts a CA folder at `target` (absolute). The target may exist, but not hold a CA or parts of one. What an interrupted
+ * command left of it is set right first.
  * @throws {OperationError} `ca.exists`; `file.write` when nothing can be written there.
  */
-export async function stageCaFolder(target: string): Promise<Staging> {
+export async function stageCaFolder(target: string, warn?: (text: string) => void): Promise<Staging> {
+  await settleLeftovers(target, warn);
   if (await isCaFolder(target)) throw existsAlready(target);
   const place = target.replace(/[\\/]+$/, "");
   const above = parentFolder(place);
@@ -28,66 +35,29 @@ export async function stageCaFolder(target: string): Promise<Staging> {
   const name = place.slice(place.lastIndexOf("/") + 1);
   const folder = `${above === "/" ? "" : above}/.${name}.qpki-${encodeHex(randomBytes(4))}`;
   let committed = false;
+  let staged: StagedFolder;
   try {
     await Deno.mkdir(folder, { mode: 0o755 });
+    staged = await StagedFolder.take(folder, "init");
   } catch (cause) {
+    await Deno.remove(folder, { recursive: true }).catch(() => {});
     await removeEmpty(made);
-    throw fileError("create folder", place, cause);
+    throw cause instanceof QpkiError ? cause : fileError("create folder", place, cause);
   }
   return {
     folder,
+    staged,
     async commit() {
-      await moveInto(folder, place);
+      await staged.publish(() => moveInto(folder, place));
       committed = true;
       await syncFolder(above);
     },
     async [Symbol.asyncDispose]() {
+      await staged.close();
       await Deno.remove(folder, { recursive: true }).catch(() => {});
       if (!committed) await removeEmpty(made);
     },
   };
-}
-
-async function moveInto(staging: string, target: string): Promise<void> {
-  try {
-    await Deno.rename(staging, target);
-    return;
-  } catch (cause) {
-    if (!await isFolder(target)) throw fileError("create folder", target, cause);
-  }
-  // the operator's own files are there already, profiles for example: move in beside them, the metadata last
-  const names: string[] = [];
-  for await (const { name } of Deno.readDir(staging)) names.push(name);
-  names.sort((a, b) => Number(a === META_FILE) - Number(b === META_FILE));
-  for (const name of names) {
-    if (await pathExists(`${target}/${name}`)) throw existsAlready(target, name);
-  }
-  const moved: string[] = [];
-  try {
-    for (const name of names) {
-      await Deno.rename(`${staging}/${name}`, `${target}/${name}`);
-      moved.push(name);
-    }
-    await syncFolder(target);
-  } catch (cause) {
-    for (const name of moved.reverse()) await Deno.rename(`${target}/${name}`, `${staging}/${name}`).catch(() => {});
-    throw fileError("write", target, cause);
-  }
-}
-
-function existsAlready(target: string, name?: string): OperationError {
-  return new OperationError(
-    `Cannot make a CA in "${target}": ${name === undefined ? "there is a CA already" : `"${name}" is already there`}`,
-    { code: "ca.exists", object: target, hint: "Choose another folder with --ca-dir" },
-  );
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isDirectory;
-  } catch {
-    return false;
-  }
 }
 
 /** The folders that would have to be made for `path`, the deepest first. */

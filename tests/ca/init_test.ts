@@ -24,6 +24,7 @@ Deno.test("ca init: a root has exactly the documented files, keys owner-only", a
     "ca/index.txt",
     "ca/index.txt.attr",
     "ca/issued",
+    "ca/journal.jsonl",
     "ca/versions",
     "ca/versions/v1",
     "ca/versions/v1/certs",

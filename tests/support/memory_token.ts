@@ -4,7 +4,7 @@ import { encodeHex, randomBytes } from "../../src/bytes.ts";
 import { TokenError } from "../../src/errors.ts";
 import { generateSoftwareKey } from "../../src/keys/software.ts";
 import { spkiFingerprint } from "../../src/keys/spki.ts";
-import type { Key, KeyInfo, KeyProvider, KeyRef, Pkcs11KeyRef, SignerOptions } from "../../src/keys/types.ts";
+import type { GenerateOptions, Key, KeyInfo, KeyProvider, KeyRef, Pkcs11KeyRef, SignerOptions } from "../../src/keys/types.ts";
 
 /** A token in memory that can be told to fail, for what no real one does when asked. Keys are told apart as in a real one. */
 export class MemoryToken implements KeyProvider {
@@ -43,10 +43,11 @@ export class MemoryToken implements KeyProvider {
     return Promise.reject(new TokenError("Cannot make a key: it exists", { code: "key.exists" }));
   }
 
-  async generate(row: KeyRow, ref: KeyRef): Promise<Key> {
+  async generate(row: KeyRow, ref: KeyRef, options: GenerateOptions = {}): Promise<Key> {
     await this.prepare(row, ref);
     if (this.failAt === "generate" && this.generated > 0) throw new TokenError("Cannot make a key: device error");
     const { label, config, keyId = encodeHex(randomBytes(8)) } = ref as Pkcs11KeyRef;
+    await options.announce?.({ ...ref as Pkcs11KeyRef, keyId });
     const key = await generateSoftwareKey(row);
     const stored: Key = {
       algorithm: row,
