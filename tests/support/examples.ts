@@ -43,6 +43,13 @@ export async function prepareExamples(tmp: TempFolder): Promise<void> {
   const attested = "--attest-cert alice.crt --attest-key alice.key --out alice-kem.csr";
   await qpki(`csr gen -a ml-kem-768 --keyout alice-kem.key --cn Alice ${attested}`);
   await qpki("crl gen --ca-dir ./ca");
+  const recorded = "--audit-log audit.jsonl";
+  await qpki(`csr gen -a ecdsa-p256 --keyout auditor.key --cn Auditor --out auditor.csr ${recorded}`);
+  await qpki(`cert issue --ca-dir ./ca --profile ec/signing --csr auditor.csr --out auditor.crt ${recorded}`);
+  await qpki("audit checkpoint --log audit.jsonl --key auditor.key --out checkpoint.json");
+  await qpki("audit proof --log audit.jsonl --seq 1 --checkpoint checkpoint.json --out proof.json");
+  Deno.mkdirSync(`${here.cwd}/logs`);
+  Deno.copyFileSync(`${here.cwd}/audit.jsonl`, `${here.cwd}/logs/audit.jsonl`);
   await qpki("key generate -a ecdsa-p384 --out ca.key");
   await qpki("key convert ca.key --out encrypted.key --new-passphrase env:CA_PASSPHRASE");
   await qpki("profile export ec/tls-server my-tls-server.yaml");
