@@ -96,9 +96,10 @@ const MAX_SHAPE = 16;
 export function detectObjects(input: Uint8Array): DetectedObject[] {
   const bytes = plainBytes(input);
   if (bytes.length === 0) throw unknown("it is empty");
-  if (!spansSequence(bytes) && looksLikePem(bytes)) return detectPem(bytes);
+  // what it signs may well be PEM
   const cose = describeCose(bytes);
   if (cose !== undefined) return [{ type: "cose", encoding: "cbor", bytes, note: cose }];
+  if (!spansSequence(bytes) && looksLikePem(bytes)) return detectPem(bytes);
   if (bytes[0] !== 0x30) throw unknown("it is neither PEM nor DER nor COSE");
   return [{ encoding: "der", bytes, type: detectDer(bytes) }];
 }

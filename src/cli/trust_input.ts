@@ -1,7 +1,9 @@
+import { formatInstant } from "../ca/deps.ts";
 import { readFileBytes } from "../files.ts";
 import { CaStore, isCaFolder } from "../store/ca.ts";
 import { joinPath } from "../store/layout.ts";
 import { isSelfSigned, readCertificates } from "../x509/certificate.ts";
+import { sameName } from "../x509/name.ts";
 import type { Certificate, Crl } from "../x509/types.ts";
 import type { AlternativePolicy } from "../x509/verdict.ts";
 import type { Context, Flag, Input } from "./command.ts";
@@ -50,6 +52,16 @@ export async function readTrust(path: string, ctx: Context): Promise<Trust> {
     return { ...split(await store.knownCertificates()), crls: await store.crls(), store };
   }
   return { ...split(readCertificates(await readFileBytes(absolute), path)), crls: [] };
+}
+
+/** What the index of the CA whose folder is trusted says of a certificate's revocation; undefined when nothing. */
+export async function indexRevocation({ store }: Trust, certificate: Certificate): Promise<string | undefined> {
+  const [own] = await store?.certificates() ?? [];
+  if (!store || !own || !sameName(certificate.issuer, own.subject)) return undefined;
+  const entry = (await store.entries()).find(({ serial }) => serial === certificate.serial);
+  if (!entry?.revocation) return undefined;
+  const { date, reason } = entry.revocation;
+  return `the CA's index says that it was revoked at ${formatInstant(date)}${reason ? ` (${reason})` : ""}`;
 }
 
 function split(certificates: readonly Certificate[]): Pick<Trust, "anchors" | "intermediates"> {

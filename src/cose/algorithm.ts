@@ -60,7 +60,7 @@ export function matchAlgorithm(alg: CborValue, row: KeyRow): AlgorithmMatch {
     (scheme.cose ?? []).filter(({ id }) => id === alg).map((algorithm) => ({ scheme, algorithm }))
   );
   if (known.length === 0) {
-    return { code: "cose.algorithm_unknown", reason: `its algorithm ${algorithmName(alg)} is not known here` };
+    return { code: "cose.algorithm_unknown", reason: `its algorithm ${algorithmText(alg)} is not known here` };
   }
   const fitting = known.find(({ scheme, algorithm: { key, fixed } }) =>
     allowsScheme(row, scheme.name) && (!fixed || key === row.name)
@@ -68,16 +68,22 @@ export function matchAlgorithm(alg: CborValue, row: KeyRow): AlgorithmMatch {
   if (fitting) return { ...fitting, paired: fitting.algorithm.key === undefined || fitting.algorithm.key === row.name };
   return {
     code: "cose.algorithm_mismatch",
-    reason: `its algorithm ${algorithmName(alg)} is none for a key of type ${row.label}`,
+    reason: `its algorithm ${algorithmText(alg)} is none for a key of type ${row.label}`,
   };
 }
 
-/** An `alg` for people: `ES256 (-7)`. */
+/** An `alg` by name: `ES256`, or what it is where it has none. */
 export function algorithmName(alg: CborValue): string {
   if (typeof alg === "string") return JSON.stringify(alg);
-  if (alg === undefined) return "(none)";
+  if (alg === undefined) return "no algorithm";
   const names = schemeRows().flatMap((scheme) => (scheme.cose ?? []).filter(({ id }) => id === alg));
   const own = names.filter(({ use }) => use !== "read");
   const found = [...new Set((own.length > 0 ? own : names).map(({ name }) => name))];
-  return found.length === 0 ? String(alg) : `${found.join(" or ")} (${alg})`;
+  return found.join(" or ") || String(alg);
+}
+
+/** An `alg` with its number: `ES256 (-7)`. */
+export function algorithmText(alg: CborValue): string {
+  const name = algorithmName(alg);
+  return typeof alg === "number" && name !== String(alg) ? `${name} (${alg})` : name;
 }

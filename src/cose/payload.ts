@@ -1,4 +1,6 @@
 import type { Bytes } from "../bytes.ts";
+import { InputError } from "../errors.ts";
+import { readFileBytes } from "../files.ts";
 
 /** What is signed: bytes in memory, or a source that gives them piece by piece, as often as asked. */
 export interface Payload {
@@ -19,4 +21,34 @@ export function bytesPayload(bytes: Bytes): Payload {
       yield await Promise.resolve(bytes);
     },
   };
+}
+
+/** Longest payload that is held in memory, in bytes; longer ones are streamed where the algorithm allows it. */
+export const WHOLE_BYTES = 64 * 1024 * 1024;
+/** Bytes read at a time. */
+const PIECE_BYTES = 1024 * 1024;
+
+/**
+ * The content of a file: in memory up to {@link WHOLE_BYTES}, from there on read anew each time.
+ * @throws {InputError} `file.not_found`, `file.read`, `file.too_large`; later `file.changed` when it has another length.
+ */
+export async function filePayload(path: string, name = path): Promise<Payload> {
+  const found = await Deno.stat(path).catch(() => undefined);
+  if (!found?.isFile || found.size <= WHOLE_BYTES) return bytesPayload(await readFileBytes(path));
+  return { length: found.size, pieces: () => filePieces(path, { name, length: found.size }) };
+}
+
+async function* filePieces(
+  path: string,
+  { name, length }: { name: string; length: number },
+): AsyncGenerator<Uint8Array> {
+  using file = await Deno.open(path, { read: true });
+  const room = new Uint8Array(PIECE_BYTES);
+  let total = 0;
+  for (let count = await file.read(room); count !== null; count = await file.read(room)) {
+    total += count;
+    yield room.subarray(0, count);
+  }
+  if (total === length) return;
+  throw new InputError(`Cannot read "${name}": it changed while it was read`, { code: "file.changed", file: name });
 }

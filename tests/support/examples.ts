@@ -61,6 +61,9 @@ export async function prepareExamples(tmp: TempFolder): Promise<void> {
   copy("ca.key", "openssl.key");
   const bundle = ["server.crt", "root.pem", "server.csr"].map((file) => tmp.read(`work/${file}`)).join("");
   tmp.write("work/bundle.pem", bundle);
+  await qpki("cose sign --cert server.crt --key server.key --sub device-1 --exp 24h --out token.cbor");
+  await qpki("cose sign --cert server.crt --key server.key --data bundle.pem --include-certs --out bundle.cose");
+  await qpki("cose sign --key server.key --data bundle.pem --detached --out bundle.sig");
   if (needs("softhsm") !== undefined) return;
   for (const name of ["full", "empty"]) makeToken(tmp, name);
   tmp.write(

@@ -140,6 +140,21 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./completion.ts"),
   },
   {
+    path: ["cose", "info"],
+    summary: "Show a signed message or token: structure, headers, certificates, claims",
+    load: () => import("./cose/info.ts"),
+  },
+  {
+    path: ["cose", "sign"],
+    summary: "Sign a file or a token of claims (COSE, CWT)",
+    load: () => import("./cose/sign.ts"),
+  },
+  {
+    path: ["cose", "verify"],
+    summary: "Verify a signed message or token (COSE, CWT)",
+    load: () => import("./cose/verify.ts"),
+  },
+  {
     path: ["credential", "activate"],
     summary: "Put a version of a credential into use, or go back to one",
     load: () => import("./credential/activate.ts"),

@@ -4,7 +4,7 @@ import { readFileBytes } from "../../../files.ts";
 import { joinPath } from "../../../store/layout.ts";
 import { readCertificates } from "../../../x509/certificate.ts";
 import { readCrl } from "../../../x509/crl.ts";
-import { formatName, sameName } from "../../../x509/name.ts";
+import { formatName } from "../../../x509/name.ts";
 import type { Certificate, Crl } from "../../../x509/types.ts";
 import { nameOf } from "../../../x509/verdict.ts";
 import { type VerdictReason, verifyCertificate, type VerifyOptions } from "../../../x509/verify.ts";
@@ -12,7 +12,7 @@ import type { Command, Context } from "../../command.ts";
 import { parseInstant } from "../../crl_input.ts";
 import { FILE_ARGUMENT, required } from "../../flags.ts";
 import { signaturesText } from "../../signature_text.ts";
-import { ALTERNATIVE, alternativePolicy, readTrust, TRUST, type Trust } from "../../trust_input.ts";
+import { ALTERNATIVE, alternativePolicy, indexRevocation, readTrust, TRUST, type Trust } from "../../trust_input.ts";
 
 /** `qpki cert verify FILE`. */
 const command: Command = {
@@ -96,17 +96,11 @@ async function uncovered(leaf: Certificate, options: VerifyOptions, ctx: Context
  * or the CA's own index, before the next CRL is made.
  */
 async function knownRevocations(leaf: Certificate, options: VerifyOptions, trust: Trust): Promise<VerdictReason[]> {
-  const { store, crls } = trust;
-  if (!store) return [];
-  const outdated = await verifyCertificate(leaf, { ...options, crls });
+  if (!trust.store) return [];
+  const outdated = await verifyCertificate(leaf, { ...options, crls: trust.crls });
   const revoked = outdated.reasons.filter(({ code }) => code === "certificate.revoked");
-  const [own] = await store.certificates();
-  if (revoked.length > 0 || !sameName(leaf.issuer, own.subject)) return revoked;
-  const entry = (await store.entries()).find(({ serial }) => serial === leaf.serial);
-  if (!entry?.revocation) return [];
-  const { date, reason } = entry.revocation;
-  const message = `the CA's index says that it was revoked at ${formatInstant(date)}${reason ? ` (${reason})` : ""}`;
-  return [{ code: "certificate.revoked", message, certificate: nameOf(leaf) }];
+  const message = revoked.length > 0 ? undefined : await indexRevocation(trust, leaf);
+  return message === undefined ? revoked : [{ code: "certificate.revoked", message, certificate: nameOf(leaf) }];
 }
 
 async function readCrls(files: readonly string[], ctx: Context): Promise<Crl[]> {

@@ -1,0 +1,135 @@
+import { encodeHex } from "../../../bytes.ts";
+import { encodeClaims } from "../../../cose/cwt.ts";
+import { type MessageKind, titleOf } from "../../../cose/message.ts";
+import { bytesPayload, filePayload, type Payload, WHOLE_BYTES } from "../../../cose/payload.ts";
+import { type CoseSigner, signMessage } from "../../../cose/sign.ts";
+import { openSigners } from "../../../credential/cose_sign.ts";
+import { InputError, UsageError } from "../../../errors.ts";
+import { existsError, pathExists, writeFileDurably } from "../../../files.ts";
+import { joinPath } from "../../../store/layout.ts";
+import type { Command, Context, Flag, Input } from "../../command.ts";
+import { FORCE, OUT } from "../../flags.ts";
+import { CLAIM_FLAGS, type GivenClaims, givenClaims, withIssueTime } from "./_claims.ts";
+import { EXTERNAL_AAD, externalAad, SIGNER_FLAGS, signerSources, signerWishes } from "./_signers.ts";
+
+const FLAGS: readonly Flag[] = [
+  {
+    name: "type",
+    value: "TYPE",
+    choices: ["cwt", "sign1", "sign"],
+    description: "cwt: a token of claims; sign1: one signature; sign: a list of signers (sign1 with --data, else cwt)",
+  },
+  { name: "data", value: "FILE", description: "file to sign", complete: "file" },
+  { name: "detached", description: "leave the file's content out of the message" },
+  { name: "content-type", value: "TYPE", description: "media type of the content, or its CoAP number" },
+  ...CLAIM_FLAGS,
+  ...SIGNER_FLAGS,
+  EXTERNAL_AAD,
+  OUT,
+  FORCE,
+];
+
+/** `qpki cose sign`. */
+const command: Command = {
+  summary: "Sign a file or a token of claims (COSE, CWT)",
+  details:
+    "A Catalyst certificate, two certificates with two keys, two credentials or the two keys under one label in a token " +
+    "make a message with two signatures (COSE_Sign), both of which must hold; --type sign1 makes one. A detached file of " +
+    "any size is signed in little memory by ECDSA and RSA keys, and by ML-DSA keys in files. Without --out the message " +
+    "is printed in hex.",
+  flags: FLAGS,
+  examples: [
+    "qpki cose sign --cert server.crt --key server.key --iss issuer.test --sub device-1 --exp 24h --out token.cbor",
+    "qpki cose sign --type sign1 --credential alice --data bundle.pem --include-certs --out bundle.cose",
+    "qpki cose sign --type sign1 --detached --data bundle.pem --key server.key --out bundle.sig",
+    "qpki cose sign --type cwt --hsm-config hsm.yaml --key-label root-ca-key --sub device-1 --claim level:int=3",
+  ],
+  async run(input, ctx) {
+    const out = await outputPath(input, ctx);
+    const { payload, claims } = await givenPayload(input, ctx);
+    const kind = input.text("type") ?? (claims ? "cwt" : "sign1");
+    const contentType = input.text("content-type");
+    const aad = externalAad(input);
+    const wishes = signerWishes(input, kind === "sign1" ? "sign1" : "any");
+    await using opened = await openSigners(await signerSources(input, ctx), wishes, ctx);
+    const { signers } = opened;
+    const structure = structureOf(kind, signers);
+    if (!payload.bytes) ctx.progress(`Signing ${payload.length} bytes`);
+    const message = await signMessage({
+      kind: structure,
+      payload,
+      detached: input.on("detached"),
+      cwt: claims !== undefined,
+      signers,
+      ...(contentType === undefined
+        ? {}
+        : { contentType: /^\d+$/.test(contentType) ? Number(contentType) : contentType }),
+      ...(aad ? { aad } : {}),
+    });
+    if (out !== undefined) await writeFileDurably(out, message, { overwrite: input.on(FORCE.name) });
+    const data = {
+      type: structure,
+      cwt: claims !== undefined,
+      detached: input.on("detached"),
+      signers: signers.map(({ algorithm }, i) => ({
+        algorithm: algorithm.name,
+        id: algorithm.id,
+        name: opened.names[i],
+      })),
+      bytes: message.length,
+      ...(out === undefined ? { message: encodeHex(message) } : { out: input.text(OUT.name)! }),
+    };
+    if (out === undefined) return { data, text: encodeHex(message) };
+    const text = [
+      `Message signed: ${input.text(OUT.name)}`,
+      `  Type:   ${titleOf({ kind: structure })}${claims ? " in a CWT" : ""}${data.detached ? ", detached" : ""}`,
+      ...data.signers.map(({ algorithm, name }) => `  Signer: ${name} (${algorithm})`),
+    ].join("\n");
+    return { data, text };
+  },
+};
+
+export default command;
+
+/** One signature fits a COSE_Sign1; `sign` is always a list. */
+function structureOf(type: string, signers: readonly CoseSigner[]): MessageKind {
+  return type === "sign" || signers.length > 1 ? "sign" : "sign1";
+}
+
+async function givenPayload(input: Input, ctx: Context): Promise<{ payload: Payload; claims?: GivenClaims }> {
+  const now = ctx.now();
+  const file = input.text("data");
+  const given = givenClaims(input, now);
+  if (file === undefined) {
+    if (given.size === 0) {
+      throw new UsageError("Cannot tell what to sign: neither --data nor a claim is given", {
+        code: "usage.payload",
+        hint: "For example --data FILE, or --iss TEXT --sub TEXT --exp 24h",
+      });
+    }
+    if (input.on("detached")) throw new UsageError("Cannot leave out the claims: --detached is for --data");
+    if (input.text("type") === "sign1") throw new UsageError("Cannot use claims with --type sign1: a token is a cwt");
+    const claims = withIssueTime(given, { now, wanted: !input.on("no-iat") });
+    return { payload: bytesPayload(encodeClaims(claims)), claims };
+  }
+  if (given.size > 0) throw new UsageError("Cannot use --data together with claims: one of them is signed");
+  if (input.text("type") === "cwt") {
+    throw new UsageError("Cannot use --data with --type cwt: a token consists of claims");
+  }
+  const payload = await filePayload(joinPath(ctx.cwd, file), file);
+  if (payload.bytes || input.on("detached")) return { payload };
+  throw new InputError(`Cannot sign "${file}": a message holds at most ${WHOLE_BYTES} bytes`, {
+    code: "cose.too_large",
+    file,
+    hint: "Sign it with --detached: the message then holds the signature alone",
+  });
+}
+
+/** Told before anything is signed. */
+async function outputPath(input: Input, ctx: Context): Promise<string | undefined> {
+  const out = input.text(OUT.name);
+  if (out === undefined) return undefined;
+  const path = joinPath(ctx.cwd, out);
+  if (!input.on(FORCE.name) && await pathExists(path)) throw existsError(out);
+  return path;
+}
