@@ -1,5 +1,7 @@
 /** Many processes on one log: one chain, nothing lost; a process that is killed in the middle of writing. */
 import assert from "node:assert/strict";
+import { rotateLog } from "../../src/audit/rotate.ts";
+import { logFiles } from "../../src/audit/verify.ts";
 import { tempFolder } from "../support/tmp.ts";
 import { ROOT, run } from "../support/cli.ts";
 import { read, stamp, testLog } from "./support.ts";
@@ -51,6 +53,32 @@ Deno.test("processes that are killed while they append lose nothing that they ac
   for (const line of acknowledged) {
     const [seq, name] = line.split(" ");
     assert.equal(events[Number(seq) - 1]!.subject, name);
+  }
+});
+
+Deno.test("a log that is rotated while four processes write: one chain over all files, nothing lost", async () => {
+  using tmp = tempFolder();
+  Deno.mkdirSync(tmp.join("logs"));
+  const path = tmp.join("logs/audit.jsonl");
+  const writers = Promise.all(
+    Array.from({ length: 4 }, (_, i) => run(Deno.execPath(), [...APPENDER, path, `p${i}`, "60"])),
+  );
+  while (!await Deno.stat(path).then(({ size }) => size > 0, () => false)) await wait(5);
+  for (let round = 0; round < 5; round++) {
+    await wait(30);
+    await rotateLog(path, { stamp: stamp(), notice: () => {} });
+  }
+  const results = await writers;
+  const files = await logFiles([tmp.join("logs")]);
+  assert.equal(files.length, 6);
+  const { events, problem } = await read(...files);
+  assert.equal(problem, undefined);
+  for (const { code, stdout, stderr } of results) {
+    assert.equal(code, 0, stderr);
+    for (const line of stdout.trim().split("\n")) {
+      const [seq, name] = line.split(" ");
+      assert.equal(events[Number(seq) - 1]!.subject, name);
+    }
   }
 });
 
