@@ -19,6 +19,7 @@ import { generateSerial } from "../x509/serial.ts";
 import { signCertificate } from "../x509/sign.ts";
 import { buildTbsCertificate } from "../x509/tbs.ts";
 import type { Certificate } from "../x509/types.ts";
+import { announceCertificates, type Announcer, certificateIntent } from "./intents.ts";
 import type { OpenCa } from "./signer.ts";
 
 /**
@@ -28,6 +29,13 @@ import type { OpenCa } from "./signer.ts";
 
 /** A certificate of a CA with the keys to sign as it. */
 export type LinkSigner = Pick<OpenCa, "certificate" | "signer" | "altSigner">;
+
+/** How links are made. */
+export interface LinkOptions {
+  readonly at: Date;
+  /** Journals them before they are signed. */
+  readonly announcer: Announcer;
+}
 
 /** One side of the link. */
 export interface LinkedVersion {
@@ -60,9 +68,13 @@ const OF_THE_PLACE: ReadonlySet<string> = new Set([
 ]);
 
 /** Certifies the key of each of two versions with the key of the other: the new one's certificate first. */
-export async function crossSign(older: LinkedVersion, newer: LinkedVersion, at: Date): Promise<[Link, Link]> {
+export async function crossSign(
+  older: LinkedVersion,
+  newer: LinkedVersion,
+  options: LinkOptions,
+): Promise<[Link, Link]> {
   const make = async (subject: LinkedVersion, issuer: LinkedVersion): Promise<Link> => {
-    const certificate = await linkCertificate(subject.signer.certificate, issuer.signer, at);
+    const certificate = await linkCertificate(subject.signer.certificate, { ...issuer.signer, id: issuer.id }, options);
     const { path, chain } = crossFiles(newer.id, subject, issuer);
     const pem = encodePem("CERTIFICATE", certificate.der);
     const above = issuer.chain.map(({ der }) => encodePem("CERTIFICATE", der)).join("");
@@ -90,7 +102,11 @@ export function crossFiles(
  * with the first of the two certificates. Without an alternative key of the signer, one of the subject is left out.
  * @throws {OperationError} `ca.no_key_id`, `cross.expired`, `lint.refused`.
  */
-export async function linkCertificate(subject: Certificate, issuer: LinkSigner, at: Date): Promise<Certificate> {
+export async function linkCertificate(
+  subject: Certificate,
+  issuer: LinkSigner & { readonly id: string },
+  { at, announcer }: LinkOptions,
+): Promise<Certificate> {
   const authorityKeyId = subjectKeyId(issuer.certificate);
   const ownKeyId = subjectKeyId(subject);
   if (!authorityKeyId || !ownKeyId) {
@@ -121,5 +137,7 @@ export async function linkCertificate(subject: Certificate, issuer: LinkSigner, 
     extensions: { custom: subject.extensions.filter(({ oid }) => !OF_THE_PLACE.has(oid)) },
     ...(issuer.altSigner ? { alternative: { scheme: issuer.altSigner.scheme, ...(spki ? { spki } : {}) } } : {}),
   });
-  return await signCertificate(lintTbs(tbs), issuer.signer, issuer.altSigner);
+  const linted = lintTbs(tbs);
+  await announceCertificates(announcer, "cross-sign", [await certificateIntent(tbs, { issuerVersion: issuer.id })]);
+  return await signCertificate(linted, issuer.signer, issuer.altSigner);
 }

@@ -85,7 +85,7 @@ async function publish(
     return await staging.commit();
   }
   const serials = certificates.map(({ serial }) => serial);
-  await staging.staged.ready({ serials, issuer: joinPath(deps.cwd, parent.store.folder) });
+  await staging.staged.ready({ above: { issuer: joinPath(deps.cwd, parent.store.folder), serials } });
   await recordCertificates(parent, certificates, deps);
   try {
     await staging.commit();

@@ -22,7 +22,7 @@ import { encodeName } from "../x509/name.ts";
 import type { Certificate, Csr } from "../x509/types.ts";
 import { caCertificates, issuingCertificate } from "./certificates.ts";
 import { crossFiles, crossSign, type Link } from "./cross_sign.ts";
-import { checkInterrupted, type Deps, formatInstant, wholeSecond } from "./deps.ts";
+import { changeOptions, checkInterrupted, type Deps, formatInstant, wholeSecond } from "./deps.ts";
 import { recordCertificates } from "./issue.ts";
 import { openAll, type OpenCas } from "./issuers.ts";
 import { keysName } from "./key_parts.ts";
@@ -122,7 +122,6 @@ export async function rotateCa(store: CaStore, request: RotateRequest, deps: Dep
   await using keys = new AsyncDisposableStack();
   let made: ObtainedKeys | undefined;
   let isBegun = false;
-  const recorded: Certificate[] = [];
   try {
     return await store.change("rotate", async (change) => {
       refusePending(change.meta, store.folder);
@@ -130,26 +129,26 @@ export async function rotateCa(store: CaStore, request: RotateRequest, deps: Dep
         throw changed(store);
       }
       isBegun = true;
-      made = keys.use(await obtainKeys(prepared.wanted, deps));
-      const rotation = await certify(prepared, made, { request, deps, ...(present ? { present } : {}) });
+      made = keys.use(await obtainKeys(prepared.wanted, deps, change));
+      const rotation = await certify(prepared, made, { request, deps, change, ...(present ? { present } : {}) });
       await write(change, prepared, rotation, { request, deps });
       checkInterrupted(deps);
-      if (request.parent && rotation.certificates.length > 0) {
+      const { parent } = request;
+      const { certificates } = rotation;
+      if (parent && certificates.length > 0) {
         // the CA above must know the certificates before anybody can use them
-        await recordCertificates(request.parent, rotation.certificates, deps);
-        recorded.push(...rotation.certificates);
+        const issuer = joinPath(deps.cwd, parent.store.folder);
+        const record = () => recordCertificates(parent, certificates, deps);
+        change.recordAbove({ issuer, serials: certificates.map(({ serial }) => serial), record });
       }
       return rotation;
-    }, { signal: deps.signal });
+    }, changeOptions(deps));
   } catch (error) {
     // what is decided will be carried out, and needs its keys
     if (!(error instanceof QpkiError) || error.code !== "store.unfinished") {
       await made?.undo();
       if (isBegun) {
         await Deno.remove(store.path(versionFolder(prepared.plan.version)), { recursive: true }).catch(() => {});
-      }
-      for (const { serial } of recorded) {
-        deps.warn(`The parent CA has recorded certificate ${serial}, which is now without a key: revoke it`);
       }
     }
     throw error;
@@ -276,11 +275,11 @@ async function openPresent(store: CaStore, request: RotateRequest, deps: Deps): 
 async function certify(
   { plan, plans }: Prepared,
   made: ObtainedKeys,
-  { request, deps, present }: { request: RotateRequest; deps: Deps; present?: OpenCas },
+  { request, deps, change, present }: { request: RotateRequest; deps: Deps; change: CaChange; present?: OpenCas },
 ): Promise<Rotation> {
   const holders = keysOfProfiles(plans, made).map(({ key }) => key);
   checkInterrupted(deps);
-  const written = await makeOwnCertificates(plans, holders, { request, deps });
+  const written = await makeOwnCertificates(plans, holders, { request, deps, announcer: change });
   const links: Link[] = [];
   if (present && written.certificates.length > 0) {
     const all = present.open.map(({ identity }) => identity);
@@ -299,7 +298,7 @@ async function certify(
             signer: { certificate, signer: holders[i]!.signer(scheme), ...(altSigner ? { altSigner } : {}) },
             chain: [certificate, ...above.filter((one) => !written.certificates.includes(one))],
           },
-          wholeSecond(deps),
+          { at: wholeSecond(deps), announcer: change },
         ),
       );
     }

@@ -72,8 +72,8 @@ export async function enroll(issuers: Issuers, request: EnrollRequest, deps: Dep
     await writeFileDurably(staging.path(CREDENTIAL_META_FILE), formatMeta(meta));
     checkInterrupted(deps);
     const certificates = parts.map((part) => part.certificate);
-    const caFolder = joinPath(deps.cwd, issuers.store.folder);
-    await staging.staged.ready({ serials: certificates.map(({ serial }) => serial), issuer: caFolder });
+    const issuer = joinPath(deps.cwd, issuers.store.folder);
+    await staging.staged.ready({ above: { issuer, serials: certificates.map(({ serial }) => serial) } });
     await recordCertificates(issuers, certificates, deps);
     const folder = await commit(staging, certificates, { caFolder: issuers.store.folder, deps });
     return { folder, meta, certificates };

@@ -1,6 +1,6 @@
 import { encodeHex, encodePem, randomBytes, wipe } from "../bytes.ts";
 import { sharedLabels } from "../ca/current_places.ts";
-import { checkInterrupted, type Deps, formatInstant, wholeSecond } from "../ca/deps.ts";
+import { changeOptions, checkInterrupted, type Deps, formatInstant, wholeSecond } from "../ca/deps.ts";
 import { checkRequest, recordCertificates } from "../ca/issue.ts";
 import type { Issuers } from "../ca/issuers.ts";
 import { keysName } from "../ca/key_parts.ts";
@@ -24,15 +24,7 @@ import type { CredentialMeta, CredentialVersion, KeyEntry, KeyStorage } from "..
 import { formatName } from "../x509/name.ts";
 import type { Certificate } from "../x509/types.ts";
 import { certifyParts } from "./certify.ts";
-import {
-  chainOf,
-  checkPlans,
-  type ObtainedParts,
-  obtainParts,
-  type PartPlan,
-  versionFiles,
-  warnOfIssued,
-} from "./make_version.ts";
+import { chainOf, checkPlans, type ObtainedParts, obtainParts, type PartPlan, versionFiles } from "./make_version.ts";
 import { newVersion, withActive } from "./new_meta.ts";
 import { nextVersionId, versionChanged } from "./versions.ts";
 
@@ -147,7 +139,6 @@ export async function rotateCredential(
   await checkPlans(issuers, request.plans, now);
   await using stack = new AsyncDisposableStack();
   let made: ObtainedParts | undefined;
-  let recorded: readonly Certificate[] = [];
   try {
     return await store.change("rotate", async (change) => {
       if (change.meta.active !== store.meta.active) throw versionChanged("rotate", store);
@@ -157,7 +148,7 @@ export async function rotateCredential(
       const fresh = request.plans.filter((plan) => !plan.kept);
       const names = keyNames(change.meta, id, { plans: fresh, folder: store.folder, work });
       const present = { folder: store.folder, ...(request.passphrase ? { passphrase: request.passphrase } : {}) };
-      made = stack.use(await obtainParts(request.plans, { places: request, names, present }, deps));
+      made = stack.use(await obtainParts(request.plans, { places: request, names, present, journal: change }, deps));
       const parts = await certifyParts(issuers, made.parts, deps);
       const facts = { version: id, created: now, caFolder: issuers.store.folder, folder: store.folder };
       const version = await newVersion(parts, facts);
@@ -170,15 +161,15 @@ export async function rotateCredential(
       await change.writeMeta(request.activate ? withActive(together, id) : together);
       checkInterrupted(deps);
       const certificates = parts.map(({ certificate }) => certificate);
-      await recordCertificates(issuers, certificates, deps);
-      recorded = certificates;
+      const issuer = joinPath(deps.cwd, issuers.store.folder);
+      const record = () => recordCertificates(issuers, certificates, deps);
+      change.recordAbove({ issuer, serials: certificates.map(({ serial }) => serial), record });
       return { versionId: id, version, certificates };
-    }, { signal: deps.signal, warn: (text) => deps.warn(text) });
+    }, changeOptions(deps));
   } catch (error) {
     // what is decided will be carried out, and needs its keys
     if (!(error instanceof QpkiError) || error.code !== "store.unfinished") {
       await made?.undo();
-      warnOfIssued(recorded, { caFolder: issuers.store.folder, deps });
     }
     throw error;
   }

@@ -5,7 +5,7 @@ import type { KeyJournal } from "./key_journal.ts";
 import { acquireLock, type LockOptions } from "./lock.ts";
 import type { OpenIntents, Settled } from "./open_intents.ts";
 import { recover } from "./recover.ts";
-import { Transaction } from "./transaction.ts";
+import { type RecordedAbove, Transaction } from "./transaction.ts";
 
 /** How a folder is changed. */
 export interface ChangeOptions extends LockOptions {
@@ -42,6 +42,7 @@ export class FolderChange implements KeyJournal {
   /** Intents of this change that end with it. */
   readonly #own: number[] = [];
   #isOver = false;
+  #above: RecordedAbove | undefined;
 
   constructor(session: ChangeSession, journal: Journal) {
     this.folder = session.folder;
@@ -91,6 +92,14 @@ export class FolderChange implements KeyJournal {
     await this.transaction.stage(path, content, options);
   }
 
+  /**
+   * The change takes effect only when another CA has recorded the certificates it issues for it: both or none, whatever
+   * happens between. The recording is done when the callback has returned.
+   */
+  recordAbove(above: RecordedAbove): void {
+    this.#above = above;
+  }
+
   /** Takes effect. */
   async commit(): Promise<void> {
     this.#isOver = true;
@@ -100,7 +109,7 @@ export class FolderChange implements KeyJournal {
     const closes = [...this.#own, ...ending];
     if (!this.transaction.isEmpty) {
       const serials = [...settled.serials ?? []];
-      await this.transaction.commit({ op: action, closes, serials });
+      await this.transaction.commit({ op: action, closes, serials, above: this.#above });
     } else if (closes.length > 0) await this.#journal.append({ op: action, state: "done", closes });
     this.#own.length = 0;
     await intents.end(ending, settled);

@@ -85,10 +85,19 @@ export interface Effects {
   readonly append?: IndexAppend;
   /** In order: the metadata last. */
   readonly files?: readonly FileSwitch[];
-  /** Serial numbers that were issued or revoked, for people; of a new folder, those that another CA issues. */
+  /** Serial numbers that were issued or revoked, for people. */
   readonly serials?: readonly string[];
-  /** Of a new folder: the CA that issues the certificates, absolute. */
-  readonly issuer?: string;
+  readonly awaits?: Awaited;
+}
+
+/** What another CA must have recorded for a commit to count: until then it is only intended. */
+export interface Awaited {
+  /** Folder of that CA, as seen from the folder of the journal. */
+  readonly issuer: string;
+  /** Certificates that it issues. */
+  readonly serials: readonly string[];
+  /** Intents that end when the commit is carried out. */
+  readonly closes?: readonly number[];
 }
 
 /** One record. */

@@ -1,10 +1,10 @@
 import { pathExists, syncFolder } from "../files.ts";
-import { readIndexRows } from "./index_file.ts";
 import { journalTail } from "./journal.ts";
 import type { KeyIntent } from "./journal_record.ts";
 import { CREDENTIAL_META_FILE, joinPath, JOURNAL_FILE, LOCK_FILE, META_FILE, parentFolder } from "./layout.ts";
 import { isLocked } from "./lock.ts";
 import { moveInto } from "./move_into.ts";
+import { isRecordedAbove } from "./recover.ts";
 
 /** A folder under construction whose command has ended. */
 export interface Leftover {
@@ -99,7 +99,7 @@ async function describe(folder: string, target: string): Promise<Leftover> {
   const base = { folder, target };
   if (await isPartlyMoved(folder)) return { ...base, action: "finish", keys: [], text: finished(target) };
   const { last } = await journalTail(folder);
-  if (last?.state === "commit" && await isRecorded(last)) {
+  if (last?.state === "commit" && await isRecordedAbove(folder, last)) {
     return { ...base, action: "finish", keys: [], text: finished(target) };
   }
   const keys: KeyIntent[] = [];
@@ -114,15 +114,6 @@ async function describe(folder: string, target: string): Promise<Leftover> {
 
 function finished(target: string): string {
   return `An interrupted command had "${target}" ready: finished`;
-}
-
-/** Whether the CA above, if there is one, knows the certificates: only then was the folder decided. */
-async function isRecorded(
-  { serials = [], issuer }: { serials?: readonly string[]; issuer?: string },
-): Promise<boolean> {
-  if (issuer === undefined || serials.length === 0) return true;
-  const known = new Set((await readIndexRows(issuer)).map(({ entry }) => entry.serial));
-  return serials.every((serial) => known.has(serial));
 }
 
 /** A commit that never took effect has closed nothing: only what was undone is gone. */

@@ -1,3 +1,4 @@
+import { InputError } from "../errors.ts";
 import { pathExists } from "../files.ts";
 import { readIndexRows } from "./index_file.ts";
 import { GONE, type Journal, journalTail, readIntent } from "./journal.ts";
@@ -15,10 +16,10 @@ import { carryOut, markDone } from "./transaction.ts";
 /** One thing that an interrupted command left. */
 export interface RecoveryStep {
   /**
-   * `cut`: an unfinished record at the end of the journal; `finish`: a decided change; `undo`: an intent without outcome,
-   * whose numbers stay used; `key`: a token key that may or may not exist; `clean`: staged files of nobody.
+   * `cut`: an unfinished record at the end of the journal; `finish`: a decided change; `revert`: one that another CA had to
+   * record first, and did not; `undo`: an intent without outcome, whose numbers stay used; `key`: a token key that may or may not exist; `clean`: staged files of nobody.
    */
-  readonly action: "cut" | "finish" | "undo" | "key" | "clean";
+  readonly action: "cut" | "finish" | "revert" | "undo" | "key" | "clean";
   /** Of the record in the journal. */
   readonly seq?: number;
   /** The command's word: `issue`, `revoke`. */
@@ -82,10 +83,12 @@ async function stepsFor(folder: string, { last, torn, read }: Found): Promise<Re
     const text = `The journal "${JOURNAL_FILE}" ends in ${torn} bytes of a record that was never finished: cut off`;
     steps.push({ action: "cut", text });
   }
-  const isPending = last?.state === "commit";
+  const isPending = last?.state === "commit" && await isRecordedAbove(folder, last);
   if (isPending) steps.push(finishStep(last));
+  else if (last?.state === "commit") steps.push(revertStep(last));
   for (const intent of last?.open ?? []) {
     if (intent.owner === GONE || await isOwnerAlive(folder, intent.owner)) continue;
+    if (isPending && last.awaits?.closes?.includes(intent.seq)) continue;
     steps.push(undoStep(await read(intent)));
   }
   const kept = new Set(isPending ? (last.files ?? []).map(({ from }) => from) : []);
@@ -99,6 +102,16 @@ async function stepsFor(folder: string, { last, torn, read }: Found): Promise<Re
 function finishStep({ seq, op, time, serials = [] }: JournalRecord): RecoveryStep {
   const text = `The interrupted command "${op}" of ${time}${listed(serials)} was decided: finished`;
   return { action: "finish", seq, op, time, ...(serials.length > 0 ? { serials } : {}), text };
+}
+
+function revertStep({ seq, op, time, append }: JournalRecord): RecoveryStep {
+  const text = `The interrupted command "${op}" of ${time} was not recorded by the CA above: undone`;
+  const serials = append ? serialsOf(append.text) : [];
+  return { action: "revert", seq, op, time, ...(serials.length > 0 ? { serials } : {}), text };
+}
+
+function serialsOf(lines: string): string[] {
+  return lines.split("\n").filter((line) => line !== "").map((line) => line.split("\t")[3]!);
 }
 
 function undoStep({ seq, op, time, certificates, crl, keys }: JournalRecord): RecoveryStep {
@@ -129,12 +142,38 @@ async function apply(
   } else if (action === "undo" && seq !== undefined) {
     await removeUnrecorded(folder, step.serials ?? []);
     await journal.append({ op: step.op!, state: "undone", closes: [seq], recovered: true });
+  } else if (action === "revert" && seq !== undefined) {
+    await removeUnrecorded(folder, step.serials ?? []);
+    await journal.append({ op: step.op!, state: "undone", commit: seq, recovered: true });
   } else if (action === "key" && seq !== undefined) {
     await journal.append({ op: step.op!, state: "done", orphans: [seq], recovered: true });
   } else if (action === "cut") {
     await journal.cutBack(journal.tail);
   } else {
     for (const file of step.files ?? []) await Deno.remove(joinPath(folder, file)).catch(() => {});
+  }
+}
+
+/**
+ * Whether a commit counts: the CA that issues its certificates, if another one does, has recorded them.
+ * @throws {InputError} `store.lost` when that CA cannot be asked.
+ */
+export async function isRecordedAbove(folder: string, { awaits }: Pick<JournalRecord, "awaits">): Promise<boolean> {
+  if (!awaits) return true;
+  const issuer = joinPath(folder, awaits.issuer);
+  try {
+    const known = new Set((await readIndexRows(issuer)).map(({ entry }) => entry.serial));
+    // what is decided there counts, even before it is carried out
+    const { last } = await journalTail(issuer);
+    if (last?.state === "commit") { for (const serial of last.serials ?? []) known.add(serial); }
+    return awaits.serials.every((serial) => known.has(serial));
+  } catch (cause) {
+    throw new InputError(`Cannot finish an interrupted command on "${folder}": the CA "${issuer}" cannot be asked`, {
+      code: "store.lost",
+      file: folder,
+      hint: "Put that CA back where it was, beside this one, and try again",
+      cause,
+    });
   }
 }
 

@@ -4,14 +4,12 @@ import type { Intent, KeyIntent } from "./journal_record.ts";
 import type { KeyJournal } from "./key_journal.ts";
 import { joinPath, LOCK_FILE, parentFolder } from "./layout.ts";
 import { acquireLock, type Lock } from "./lock.ts";
-import { markDone } from "./transaction.ts";
+import { awaitedOf, markDone, type RecordedAbove } from "./transaction.ts";
 
 /** What is decided when a folder is ready to be seen. */
 export interface Readiness {
-  /** Certificates in it that another CA issues; it takes effect when that CA has recorded them. */
-  readonly serials?: readonly string[];
-  /** Folder of that CA, absolute. */
-  readonly issuer?: string;
+  /** Another CA that issues its certificates: it takes effect when that one has recorded them. */
+  readonly above?: Pick<RecordedAbove, "issuer" | "serials"> | undefined;
 }
 
 /**
@@ -49,15 +47,13 @@ export class StagedFolder implements KeyJournal {
     };
   }
 
-  /** Notes that everything in it is whole; from now on it is moved to its place whatever happens. */
-  async ready({ serials = [], issuer }: Readiness = {}): Promise<void> {
+  /** Notes that everything in it is whole: from now on, or once it is recorded above, it is moved whatever happens. */
+  async ready({ above }: Readiness = {}): Promise<void> {
     const closes = this.#journal.open.map(({ seq }) => seq);
     await this.#journal.append({
       op: this.#op,
       state: "commit",
-      ...(closes.length > 0 ? { closes } : {}),
-      ...(serials.length > 0 ? { serials } : {}),
-      ...(issuer === undefined ? {} : { issuer }),
+      ...(above ? { awaits: await awaitedOf(this.folder, above, closes) } : closes.length > 0 ? { closes } : {}),
     });
     await syncFolder(parentFolder(this.folder));
   }

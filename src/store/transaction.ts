@@ -1,4 +1,4 @@
-import { InputError, OperationError } from "../errors.ts";
+import { InputError, OperationError, QpkiError } from "../errors.ts";
 import {
   existsError,
   fileError,
@@ -14,8 +14,16 @@ import {
 import { encodeHex, randomBytes } from "../bytes.ts";
 import { sha256Hex } from "../keys/digest.ts";
 import type { Journal } from "./journal.ts";
-import type { Effects, FileSwitch, IndexAppend, JournalRecord } from "./journal_record.ts";
-import { CREDENTIAL_META_FILE, INDEX_FILE, joinPath, META_FILE, parentFolder, STAGING_FOLDER } from "./layout.ts";
+import type { Awaited, Effects, FileSwitch, IndexAppend, JournalRecord } from "./journal_record.ts";
+import {
+  CREDENTIAL_META_FILE,
+  INDEX_FILE,
+  joinPath,
+  META_FILE,
+  parentFolder,
+  relativePath,
+  STAGING_FOLDER,
+} from "./layout.ts";
 
 /** What a commit says beside its effects. */
 export interface CommitFacts {
@@ -23,6 +31,17 @@ export interface CommitFacts {
   readonly serials?: readonly string[];
   /** Intents that end with it. */
   readonly closes?: readonly number[];
+  /** What another CA has to record first. */
+  readonly above?: RecordedAbove | undefined;
+}
+
+/** Certificates that another CA issues and that must be recorded there before a change takes effect. */
+export interface RecordedAbove {
+  /** Folder of that CA, absolute or as seen from the process. */
+  readonly issuer: string;
+  readonly serials: readonly string[];
+  /** Records them there. */
+  record(): Promise<void>;
 }
 
 /**
@@ -88,23 +107,34 @@ export class Transaction {
   }
 
   /**
-   * Decides, then carries out. When the index cannot take its lines (a full disk), the decision is taken back and all is as
-   * before; any later failure is left to the next command.
+   * Decides, then carries out. When another CA cannot record what it issues, or the index cannot take its lines (a full
+   * disk), the decision is taken back and all is as before; any later failure is left to the next command.
    * @throws {OperationError} `file.write`, `store.unfinished`.
    */
-  async commit({ op, closes = [], serials = [] }: CommitFacts): Promise<void> {
+  async commit({ op, closes = [], serials = [], above }: CommitFacts): Promise<void> {
     const files = [...this.#files.values()].sort((a, b) => rank(a) - rank(b));
     if (files.length > 0) await syncFolder(joinPath(this.#folder, STAGING_FOLDER));
     const before = this.#journal.tail;
+    const awaits = above && await awaitedOf(this.#folder, above, closes);
     const record = await this.#journal.append({
       op,
       state: "commit",
-      ...(closes.length > 0 ? { closes } : {}),
+      ...(awaits ? { awaits } : closes.length > 0 ? { closes } : {}),
       ...(serials.length > 0 ? { serials } : {}),
       ...(this.#append ? { append: this.#append } : {}),
       ...(files.length > 0 ? { files } : {}),
     });
     this.#isDecided = true;
+    if (above) {
+      try {
+        await above.record();
+      } catch (error) {
+        // decided there, it is decided here
+        if (error instanceof QpkiError && error.code === "store.unfinished") throw error;
+        await this.#takeBack(before, error);
+        throw error;
+      }
+    }
     if (this.#append) {
       try {
         await applyAppend(this.#folder, this.#append);
@@ -148,9 +178,29 @@ export async function carryOut(folder: string, effects: Effects): Promise<void> 
   await applyFiles(folder, effects.files ?? []);
 }
 
+/** What a commit waits for, as its record says it: the way to the other CA, so that both can move together. */
+export async function awaitedOf(
+  folder: string,
+  { issuer, serials }: Pick<RecordedAbove, "issuer" | "serials">,
+  closes: readonly number[],
+): Promise<Awaited> {
+  const [from, to] = await Promise.all([Deno.realPath(folder), Deno.realPath(issuer)]).catch((cause) => {
+    throw fileError("find", issuer, cause);
+  });
+  return { issuer: relativePath(from, to), serials, ...(closes.length > 0 ? { closes } : {}) };
+}
+
 /** Notes that a commit was carried out; not synced: lost, it is carried out once more, which does no harm. */
 export async function markDone(journal: Journal, commit: JournalRecord, recovered = false): Promise<void> {
-  const record = { op: commit.op, state: "done", commit: commit.seq, ...(recovered ? { recovered } : {}) } as const;
+  const { op, seq, awaits } = commit;
+  const closes = awaits?.closes ?? [];
+  const record = {
+    op,
+    state: "done",
+    commit: seq,
+    ...(closes.length > 0 ? { closes } : {}),
+    ...(recovered ? { recovered } : {}),
+  } as const;
   // a full disk must not turn a finished change into a failure
   await journal.append(record, { sync: recovered }).catch(() => {});
 }
