@@ -66,10 +66,17 @@ function parseObject(text: string, file: string): JsonObject {
   return value;
 }
 
+/** What the older form, without versions, has at least one of. */
+const OLDER_FIELDS = ["keys", "profile", "certificates"] as const;
+
 /** Files of the older tool carry no number: with `versions` they have the form of schema 1, without it they are older. */
 function schemaOf(value: JsonObject, file: string): number {
   const schema = value["schema"];
-  if (schema === undefined) return isObject(value["versions"]) ? 1 : 0;
+  if (schema === undefined) {
+    if (isObject(value["versions"])) return 1;
+    if (OLDER_FIELDS.some((name) => Object.hasOwn(value, name))) return 0;
+    throw invalidMeta(file, `"versions" is missing`);
+  }
   if (typeof schema !== "number" || !Number.isSafeInteger(schema) || schema < 0) {
     throw invalidMeta(file, `"schema" must be a whole number`);
   }

@@ -50,6 +50,7 @@ export async function prepareExamples(tmp: TempFolder): Promise<void> {
   await qpki("audit proof --log audit.jsonl --seq 1 --checkpoint checkpoint.json --out proof.json");
   Deno.mkdirSync(`${here.cwd}/logs`);
   Deno.copyFileSync(`${here.cwd}/audit.jsonl`, `${here.cwd}/logs/audit.jsonl`);
+  await qpki("ca backup --ca-dir ./ca --out ca-backup.tar");
   await qpki("key generate -a ecdsa-p384 --out ca.key");
   await qpki("key convert ca.key --out encrypted.key --new-passphrase env:CA_PASSPHRASE");
   await qpki("profile export ec/tls-server my-tls-server.yaml");

@@ -70,6 +70,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./ca/activate.ts"),
   },
   {
+    path: ["ca", "backup"],
+    summary: "Write a CA into one archive, with checksums",
+    load: () => import("./ca/backup.ts"),
+  },
+  {
     path: ["ca", "check"],
     summary: "Check that metadata, index, certificates, chain, CRLs and keys of a CA agree",
     load: () => import("./ca/check.ts"),
@@ -98,6 +103,11 @@ export const COMMANDS: readonly CommandRow[] = [
     path: ["ca", "list"],
     summary: "Find the CAs below a folder",
     load: () => import("./ca/list.ts"),
+  },
+  {
+    path: ["ca", "restore"],
+    summary: "Restore a CA from a backup, after verifying all of it",
+    load: () => import("./ca/restore.ts"),
   },
   {
     path: ["ca", "rotate"],
