@@ -10,7 +10,7 @@ import { decodeName } from "../x509/name.ts";
 import type { Certificate } from "../x509/types.ts";
 import { type CaCertificate, caCertificates } from "./certificates.ts";
 import { crlName, isCrlOf } from "./crl_files.ts";
-import { type Deps, wholeSecond } from "./deps.ts";
+import { changeOptions, type Deps, wholeSecond } from "./deps.ts";
 import { checkIssuer } from "./issue.ts";
 import { subjectFields } from "./new_meta.ts";
 import { namedVersion } from "./versions.ts";
@@ -57,7 +57,7 @@ export async function activateVersion(store: CaStore, wanted: string, deps: Deps
     if (former) await moveCrls(change, { id, own }, former);
     await change.writeMeta(switched(change.meta, id, certificates[0]!));
     return { ...before, ...(former ? { former: former.id } : {}) };
-  }, { signal: deps.signal });
+  }, changeOptions(deps));
 }
 
 /** A key that is gone is told now, not when the first certificate is wanted. A token tells only when it is asked. */
@@ -110,7 +110,7 @@ async function moveCrls(
   };
   const names = (id: string, own: readonly CaCertificate[], one: CaCertificate) => ({
     active: crlName(one, { count: own.length }),
-    archived: crlName(one, { count: own.length, archived: id }),
+    archived: crlName(one, { count: own.length, former: id }),
   });
   for (const one of former.own) {
     const { active, archived } = names(former.id, former.own, one);

@@ -1,14 +1,16 @@
 import { type KeyRow, lookUpKeyRow } from "../alg/find.ts";
-import { InputError, OperationError, UsageError } from "../errors.ts";
+import { InputError, OperationError } from "../errors.ts";
 import { CRL_FOLDER } from "../store/layout.ts";
-import type { CaVersion } from "../store/meta.ts";
+import { keyGroups } from "../store/key_groups.ts";
 import { keyUsage, subjectKeyId } from "../x509/certificate.ts";
 import { buildCrl, verifyCrl } from "../x509/crl.ts";
 import type { Crl, RevokedCertificate } from "../x509/types.ts";
 import type { CaCertificate } from "./certificates.ts";
+import { crlName, removeSuperseded } from "./crl_files.ts";
 import { changeOptions, checkInterrupted, type Deps, formatInstant, wholeSecond } from "./deps.ts";
 import { announcingCrl } from "./intents.ts";
 import { checkIssuer } from "./issue.ts";
+import { IssuingVersions } from "./issuing_version.ts";
 import type { OpenCa } from "./signer.ts";
 
 /** A CRL that was made. */
@@ -24,14 +26,19 @@ export type CrlOptions = { readonly days: number } | { readonly nextUpdate: Date
 const MILLISECONDS_A_DAY = 86_400_000;
 
 /**
- * Makes the next CRL of a CA: its number is durable before the signature exists, so that no number ever stands for two.
+ * Makes the next CRL of a version of a CA, of what that version issued: its number is durable before the signature exists, so that no number ever stands for two.
  * The lock is held all along: a later number always replaces an earlier one.
  * @throws {OperationError} `crl.not_allowed` when the CA's certificate forbids it, `ca.expired`, `ca.locked`.
  * @throws {InputError} `index.damaged`, `crlnumber.damaged`, `crl.next_update`.
  */
-export async function generateCrl(ca: OpenCa, options: CrlOptions, deps: Deps): Promise<GeneratedCrl> {
+export async function generateCrl(
+  ca: OpenCa,
+  options: CrlOptions & { readonly versions?: IssuingVersions },
+  deps: Deps,
+): Promise<GeneratedCrl> {
   const authorityKeyId = checkCrlIssuer(ca, deps);
-  return await ca.store.change("crl", async (change) => {
+  const versions = options.versions ?? await IssuingVersions.open(ca.store);
+  const made = await ca.store.change("crl", async (change) => {
     checkInterrupted(deps);
     const thisUpdate = wholeSecond(deps);
     const nextUpdate = "days" in options
@@ -42,7 +49,8 @@ export async function generateCrl(ca: OpenCa, options: CrlOptions, deps: Deps): 
         code: "crl.next_update",
       });
     }
-    const revoked = (await change.rows()).map((row) => row.entry).filter((entry) => entry.revocation !== undefined);
+    const entries = (await change.rows()).map((row) => row.entry).filter((entry) => entry.revocation !== undefined);
+    const revoked = await versions.entriesOf(ca.versionId, entries);
     const number = await change.takeCrlNumber();
     const facts = { number, thisUpdate, nextUpdate, revoked: revoked.length, issuerVersion: ca.versionId };
     const { signer, altSigner } = announcingCrl(ca, change, facts);
@@ -71,37 +79,31 @@ export async function generateCrl(ca: OpenCa, options: CrlOptions, deps: Deps): 
         },
       );
     }
-    const name = crlName(ca.identity, ca.version);
+    const name = crlName(ca.identity, {
+      count: keyGroups(ca.version.keys).length,
+      ...(change.meta.active === ca.versionId ? {} : { former: ca.versionId }),
+    });
     await change.writeCrl(crl.der, name);
     return { crl, path: `${CRL_FOLDER}/${name}.crl` };
   }, changeOptions(deps));
+  await removeSuperseded(ca.store, versions, made);
+  return made;
 }
 
 /**
  * Which certificates of a CA a word means: all without one, else those of a key family (`ml-dsa`, `ec`), of an algorithm, of
  * a mode (`catalyst`), or the one with this name. A Catalyst one counts for its alternative key where no other does.
- * @throws {UsageError} `usage.algorithm`.
  */
 export function certificatesFor(all: readonly CaCertificate[], word?: string): readonly CaCertificate[] {
   if (word === undefined) return all;
   const lower = word.toLowerCase();
   const wanted = lower === "ec" ? "ecdsa" : lookUpKeyRow(lower)?.name ?? lower;
   const isRow = (row: KeyRow | undefined) => row !== undefined && (row.name === wanted || row.family === wanted);
-  const found = [
+  return [
     all.filter(({ name, mode }) => name === wanted || (mode !== "simple" && mode === wanted)),
     all.filter(({ mode, row }) => mode !== "catalyst" && isRow(row)),
     all.filter(({ row, alternativeRow }) => isRow(row) || isRow(alternativeRow)),
-  ].find((some) => some.length > 0);
-  if (found) return found;
-  throw new UsageError(`Cannot make a CRL for --algo ${word}: no certificate of the CA has it`, {
-    code: "usage.algorithm",
-    hint: `The CA signs with: ${all.map(({ name }) => name).join(", ")}`,
-  });
-}
-
-/** Name of a CRL file without its ending: `ca`, with the algorithm in a CA of several certificates. */
-function crlName({ name, keys }: CaCertificate, version: CaVersion): string {
-  return version.keys.length > keys.length ? `ca.${name}` : "ca";
+  ].find((some) => some.length > 0) ?? [];
 }
 
 function checkCrlIssuer(ca: OpenCa, deps: Deps) {

@@ -2,7 +2,7 @@ import { OperationError, TokenError } from "../errors.ts";
 import type { CaStore } from "../store/ca.ts";
 import { versionFolder } from "../store/layout.ts";
 import { isAwaited, type KeyEntry } from "../store/meta.ts";
-import { type Deps, wholeSecond } from "./deps.ts";
+import { changeOptions, type Deps, wholeSecond } from "./deps.ts";
 import { deleteCommand } from "./new_key.ts";
 import { locateKey } from "./signer.ts";
 import { namedVersion } from "./versions.ts";
@@ -50,7 +50,7 @@ export async function discardVersion(
     delete versions[id];
     await change.writeMeta({ ...change.meta, versions });
     return { versionId: id, keptKeys, revoked: serials, issuedAbove };
-  }, { signal: deps.signal });
+  }, changeOptions(deps));
   // nothing names it any more
   await Deno.remove(store.path(versionFolder(id)), { recursive: true }).catch(() => {});
   return result;

@@ -51,20 +51,20 @@ export interface OpenCas extends AsyncDisposable {
 }
 
 /**
- * Opens a CA as each of its certificates, or each of those that `only` picks.
+ * Opens a version of a CA, the active one unless told, as each of its certificates or each of those that `only` picks.
  * @throws as `caSigner`; what `only` throws.
  */
 export async function openAll(
   store: CaStore,
-  options: { deps: Deps } & Pick<SignerChoice, "passphrase"> & {
+  options: { deps: Deps } & Omit<SignerChoice, "index"> & {
     only?: (all: readonly CaCertificate[]) => readonly CaCertificate[];
   },
 ): Promise<OpenCas> {
-  const { deps, passphrase, only = (all) => all } = options;
+  const { deps, only = (all) => all, ...choice } = options;
   await using stack = new AsyncDisposableStack();
   const open: OpenCa[] = [];
-  for (const { index } of only(await caCertificates(store))) {
-    open.push(stack.use(await caSigner(store, deps, { passphrase, index })));
+  for (const { index } of only(await caCertificates(store, choice.versionId))) {
+    open.push(stack.use(await caSigner(store, deps, { ...choice, index })));
   }
   const kept = stack.move();
   return { open, [Symbol.asyncDispose]: () => kept.disposeAsync() };

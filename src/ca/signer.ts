@@ -9,7 +9,7 @@ import { joinPath } from "../store/layout.ts";
 import type { CaVersion, KeyEntry } from "../store/meta.ts";
 import { alternativeSpki } from "../x509/certificate.ts";
 import type { Certificate } from "../x509/types.ts";
-import { type CaCertificate, caCertificates } from "./certificates.ts";
+import { type CaCertificate, caCertificates, pinsOf } from "./certificates.ts";
 import type { Deps } from "./deps.ts";
 import { type HolderKey, holderKey } from "./holder_key.ts";
 import { resolveHsmConfig } from "./hsm_path.ts";
@@ -37,6 +37,8 @@ export interface SignerChoice {
   readonly passphrase?: PassphraseSource | undefined;
   /** Position of the certificate in a CA with several; the first without it. */
   readonly index?: number;
+  /** The active version without it. */
+  readonly versionId?: string | undefined;
 }
 
 /** Keys that metadata names, opened; disposing closes their providers. */
@@ -45,16 +47,16 @@ export interface OpenKeys extends AsyncDisposable {
 }
 
 /**
- * Opens the active version of a CA for signing, from its metadata alone. The keys that are found are compared with the pinned
+ * Opens a version of a CA for signing, from its metadata alone. The keys that are found are compared with the pinned
  * fingerprints and with the certificate.
  * @throws {OperationError} `key.pin_mismatch`; whatever the provider throws when a key cannot be opened.
  * @throws {InputError} `ca.pending`, `ca.certificate_missing`, `ca.keys`, `hsm.config_not_found`.
  */
 export async function caSigner(store: CaStore, deps: Deps, choice: SignerChoice = {}): Promise<OpenCa> {
-  const { id, version } = store.version();
-  const identity = (await caCertificates(store))[choice.index ?? 0]!;
+  const { id, version } = store.version(choice.versionId);
+  const identity = (await caCertificates(store, id))[choice.index ?? 0]!;
   const { passphrase } = choice;
-  const opened = await openKeyEntries(identity.keys, {
+  const opened = await openKeyEntries(await pinnedKeys(identity), {
     folder: store.folder,
     deps,
     ...passphrase ? { passphrase } : {},
@@ -140,6 +142,19 @@ export async function locateKey(
  */
 export function schemeFor(ca: OpenCa, wish: Parameters<typeof chooseScheme>[1]): SchemeRow {
   return wish === undefined ? ca.signer.scheme : chooseScheme(ca.key.algorithm, wish);
+}
+
+/**
+ * Entries of a certificate's keys, each with its pin: metadata of the older tool has none, and its label may be that of a
+ * later version's key too. A certificate of other keys is told by {@link certifiedKey}.
+ */
+async function pinnedKeys({ certificate, keys }: CaCertificate): Promise<KeyEntry[]> {
+  if (keys.every((entry) => entry.spki_sha256 !== undefined || entry.storage.type === "software")) return [...keys];
+  const pins = await pinsOf({ spki: certificate.spki, alternative: alternativeSpki(certificate) });
+  return keys.map((entry) => {
+    const pin = entry.spki_sha256 ?? (keys.length === 1 ? pins["default"] : pins[entry.id]);
+    return pin === undefined ? entry : { ...entry, spki_sha256: pin };
+  });
 }
 
 /** The keys of a certificate as one, compared with it. */

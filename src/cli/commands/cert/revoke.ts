@@ -2,9 +2,11 @@ import { generateCrl } from "../../../ca/crl.ts";
 import { formatInstant } from "../../../ca/deps.ts";
 import { readReason, revokeCertificate } from "../../../ca/revoke.ts";
 import { openAll } from "../../../ca/issuers.ts";
+import { IssuingVersions } from "../../../ca/issuing_version.ts";
 import { OperationError, QpkiError } from "../../../errors.ts";
 import { CaStore } from "../../../store/ca.ts";
 import { joinPath } from "../../../store/layout.ts";
+import { normalizeSerial } from "../../../x509/serial.ts";
 import type { Command } from "../../command.ts";
 import { givenDays } from "../../crl_input.ts";
 import { CA_DIR, CA_PASSPHRASE, SERIAL_ARGUMENT } from "../../flags.ts";
@@ -12,7 +14,9 @@ import { CA_DIR, CA_PASSPHRASE, SERIAL_ARGUMENT } from "../../flags.ts";
 /** `qpki cert revoke SERIAL`. */
 const command: Command = {
   summary: "Revoke a certificate that a CA issued",
-  details: "The revocation counts for others once a CRL says so: add --gen-crl, or run crl gen afterwards.",
+  details:
+    "The revocation counts for others once a CRL says so: add --gen-crl, or run crl gen afterwards. The CRL is that of " +
+    "the CA's version that issued the certificate.",
   args: [SERIAL_ARGUMENT],
   flags: [
     CA_DIR,
@@ -37,10 +41,13 @@ const command: Command = {
     const reason = readReason(input.text("reason")!);
     const days = givenDays(input, "crl-days");
     const store = await CaStore.open(joinPath(ctx.cwd, folder));
+    const versions = await IssuingVersions.open(store);
+    const versionId = await versions.ofSerial(normalizeSerial(input.argument("serial")!));
     // the key first: a wrong passphrase must not leave half of the work done
     await using cas = input.on("gen-crl")
       ? await openAll(store, {
         deps: ctx,
+        versionId,
         passphrase: ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key"),
       })
       : undefined;
@@ -56,7 +63,7 @@ const command: Command = {
     if (!cas) return { data, text: line };
     const crls = [];
     for (const ca of cas.open) {
-      const { crl, path } = await generateCrl(ca, { days }, ctx).catch((cause) => {
+      const { crl, path } = await generateCrl(ca, { days, versions }, ctx).catch((cause) => {
         throw cause instanceof QpkiError ? afterRevocation(entry.serial, folder, cause) : cause;
       });
       crls.push({ path: `${folder}/${path}`, number: crl.number, next_update: formatInstant(crl.nextUpdate!) });
