@@ -63,6 +63,11 @@ export interface AuditEvent {
   readonly details?: JsonObject;
 }
 
+/** An event with the time at which it happened, RFC 3339. */
+export interface TimedEvent extends AuditEvent {
+  readonly time?: string;
+}
+
 /** Who writes: the same for all events of one command. */
 export interface AuditActor {
   /** Name by the system's list of users (or the environment, where it has none), and the kernel's number. */
@@ -101,15 +106,15 @@ export interface Head {
 
 /** What all events of one append share. */
 export interface Stamp {
+  /** Of events that do not state their own. */
   readonly time: string;
   readonly actor: AuditActor;
 }
 
 /** Puts an event behind `head`: its line without newline, and the new head. */
-export async function sealEvent(event: AuditEvent, head: Head, stamp: Stamp): Promise<Head & { line: string }> {
-  const { time, actor } = stamp;
-  const draft = tidy({ ...actor, ...event } as unknown as Json) as JsonObject;
-  const body = { ...draft, form: EVENT_FORM, seq: head.seq + 1, time, prev: head.hash };
+export async function sealEvent(event: TimedEvent, head: Head, stamp: Stamp): Promise<Head & { line: string }> {
+  const draft = tidy({ time: stamp.time, ...stamp.actor, ...event } as unknown as Json) as JsonObject;
+  const body = { ...draft, form: EVENT_FORM, seq: head.seq + 1, prev: head.hash };
   const hash = await sha256Hex(hashedBytes(body));
   const line = canonicalJson({ ...body, hash });
   return { seq: body.seq, hash, line };

@@ -2,7 +2,7 @@ import type { KeyRow, SchemeRow } from "../alg/find.ts";
 import { spkiFingerprint } from "../keys/spki.ts";
 import type { GenerateOptions, Key, KeyInfo, KeyProvider, KeyRef, Signer, SignerOptions } from "../keys/types.ts";
 import type { AuditedKey, AuditEvent } from "./event.ts";
-import { type AuditTrail, failure, outcomeError } from "./trail.ts";
+import { type AuditTrail, failure } from "./trail.ts";
 
 /** The token that holds keys, as it names itself. */
 export interface TokenName {
@@ -88,11 +88,11 @@ class AuditedProvider implements KeyProvider {
     try {
       key = await this.#provider.open(ref);
     } catch (error) {
-      trail.defer({ event: "key.open", key: asked, ...failure(error) });
+      await trail.record({ event: "key.open", key: asked, ...failure(error) });
       throw error;
     }
     const opened = await this.#describe(key);
-    trail.defer({ event: "key.open", result: "ok", key: opened });
+    await trail.record({ event: "key.open", result: "ok", key: opened });
     return auditedKey(key, opened, this.#uses);
   }
 
@@ -108,17 +108,11 @@ class AuditedProvider implements KeyProvider {
     try {
       key = await this.#provider.generate(row, ref, options);
     } catch (error) {
-      await trail.record({ event: "key.generate", key: asked, ...failure(error) }).catch(() => {});
+      await trail.record({ event: "key.generate", key: asked, ...failure(error) });
       throw error;
     }
     const made = await this.#describe(key);
-    try {
-      await trail.record({ event: "key.generate", result: "ok", key: made });
-    } catch (error) {
-      // a key that nobody recorded must not stay
-      await this.#provider.delete(key.ref).catch(() => {});
-      throw error;
-    }
+    await trail.record({ event: "key.generate", result: "ok", key: made });
     return auditedKey(key, made, this.#uses);
   }
 
@@ -134,14 +128,12 @@ class AuditedProvider implements KeyProvider {
     try {
       gone = await this.#provider.delete(ref);
     } catch (error) {
-      await trail.record({ event: "key.delete", key: asked, ...failure(error) }).catch(() => {});
+      await trail.record({ event: "key.delete", key: asked, ...failure(error) });
       throw error;
     }
     const facts = { algorithm: gone.algorithm?.name ?? gone.description, spki_sha256: gone.spkiSha256 };
     const key = keyOf(gone.ref, facts, this.#token());
-    await trail.record({ event: "key.delete", result: "ok", key }).catch((cause) => {
-      throw outcomeError("key.delete", cause);
-    });
+    await trail.record({ event: "key.delete", result: "ok", key });
     return gone;
   }
 

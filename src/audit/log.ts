@@ -1,6 +1,6 @@
 import { encodeHex, randomBytes } from "../bytes.ts";
 import { sha256Hex } from "../keys/digest.ts";
-import { type AuditEvent, type Head, sealEvent, type Stamp } from "./event.ts";
+import { type AuditEvent, type Head, sealEvent, type Stamp, type TimedEvent } from "./event.ts";
 import { LockedLog, type LogEnd, type TornEnd } from "./file.ts";
 
 /** First event of a log. */
@@ -32,7 +32,7 @@ export class AuditLog {
    * Adds events in their order, durable when this returns; the first ones begin the log where there is none.
    * @throws {OperationError} `audit.write`, `audit.locked`, `audit.damaged`. Then nothing was added.
    */
-  async append(events: readonly AuditEvent[], stamp: Stamp): Promise<Head> {
+  async append(events: readonly TimedEvent[], stamp: Stamp): Promise<Head> {
     using log = await LockedLog.open(this.path, { create: true });
     return await appendEvents(log, events, { stamp, notice: (text) => this.#world.notice(text) });
   }
@@ -41,7 +41,7 @@ export class AuditLog {
 /** Adds events to a log that is locked. Throws as {@link AuditLog.append}. */
 export async function appendEvents(
   log: LockedLog,
-  events: readonly AuditEvent[],
+  events: readonly TimedEvent[],
   { stamp, notice }: { stamp: Stamp; notice(text: string): void },
 ): Promise<Head> {
   const end = await log.end();

@@ -1,12 +1,16 @@
 import { OperationError, QpkiError, TokenError } from "../errors.ts";
-import type { AuditActor, AuditEvent } from "./event.ts";
+import type { AuditActor, AuditEvent, TimedEvent } from "./event.ts";
 import type { AuditLog } from "./log.ts";
 
-/** Records events; durable when it resolves. */
+/**
+ * Records events. What is about to be done is durable when it resolves. What came of it is written with the next events, at
+ * the latest before the command reports its result: by then it cannot be undone any more, and nothing may stop half way.
+ * @throws {OperationError} `audit.write`, `audit.locked`, `audit.damaged`: then it must not be done.
+ */
 export type Audit = (...events: readonly AuditEvent[]) => Promise<void>;
 
 interface Waiting {
-  readonly events: readonly AuditEvent[];
+  readonly events: readonly TimedEvent[];
   readonly done: PromiseWithResolvers<void>;
 }
 
@@ -19,7 +23,7 @@ export class AuditTrail {
   readonly #actor: AuditActor;
   readonly #now: () => Date;
   #waiting: Waiting[] = [];
-  #deferred: AuditEvent[] = [];
+  #outcomes: TimedEvent[] = [];
   #isWriting = false;
   #hasEvents = false;
   #atEnd: (() => readonly AuditEvent[])[] = [];
@@ -30,19 +34,14 @@ export class AuditTrail {
     this.#now = now;
   }
 
-  /** @throws {OperationError} `audit.write`, `audit.locked`, `audit.damaged`. */
+  /** As {@link Audit}. */
   record(...events: readonly AuditEvent[]): Promise<void> {
     this.#hasEvents = true;
-    const done = Promise.withResolvers<void>();
-    this.#waiting.push({ events, done });
-    if (!this.#isWriting) this.#write();
-    return done.promise;
-  }
-
-  /** An event that is written with the next ones, at the latest at the end: the outcome of what changes nothing. */
-  defer(event: AuditEvent): void {
-    this.#hasEvents = true;
-    this.#deferred.push(event);
+    const time = this.#now().toISOString();
+    const timed = events.map((event): TimedEvent => ({ ...event, time }));
+    if (events.some(({ result }) => result === "intent")) return this.#append(timed);
+    this.#outcomes.push(...timed);
+    return Promise.resolve();
   }
 
   /** Events that are known only when the command is over. */
@@ -56,27 +55,36 @@ export class AuditTrail {
    */
   async finish(outcome: { readonly exit: number; readonly error?: unknown }): Promise<void> {
     if (!this.#hasEvents) return;
+    const { exit } = outcome;
+    await this.record(...this.#atEnd.splice(0).flatMap((events) => events()));
+    const ended = "error" in outcome ? failure(outcome.error) : { result: exit === 0 ? "ok" : "failed" } as const;
+    await this.record({ event: "command.end", ...ended, details: { exit } });
     this.#hasEvents = false;
-    const late = this.#atEnd.splice(0).flatMap((events) => events());
-    const ended = "error" in outcome
-      ? failure(outcome.error)
-      : { result: outcome.exit === 0 ? "ok" : "failed" } as const;
     try {
-      await this.record(...late, { event: "command.end", ...ended, details: { exit: outcome.exit } });
+      await this.#append([]);
     } catch (cause) {
       throw outcomeError(this.#actor.command, cause);
     }
+  }
+
+  #append(events: readonly TimedEvent[]): Promise<void> {
+    const done = Promise.withResolvers<void>();
+    this.#waiting.push({ events, done });
+    if (!this.#isWriting) this.#write();
+    return done.promise;
   }
 
   async #write(): Promise<void> {
     this.#isWriting = true;
     while (this.#waiting.length > 0) {
       const group = this.#waiting.splice(0);
-      const events = [...this.#deferred.splice(0), ...group.flatMap((one) => one.events)];
+      const outcomes = this.#outcomes.splice(0);
+      const events = [...outcomes, ...group.flatMap((one) => one.events)];
       try {
         await this.#log.append(events, { time: this.#now().toISOString(), actor: this.#actor });
         for (const { done } of group) done.resolve();
       } catch (error) {
+        this.#outcomes.unshift(...outcomes);
         for (const { done } of group) done.reject(error);
       }
     }
@@ -94,40 +102,30 @@ export function failure(error: unknown): { result: "failed"; error: string; rv?:
 /**
  * Does something between its intent and its outcome: without the intent in the log it is not done.
  * @param facts what the outcome adds, for example the serial that came out.
- * @throws {OperationError} `audit.write` before it is done; `audit.outcome` when it was done and only its outcome could not be
- * recorded.
+ * @throws {OperationError} `audit.write` before it is done.
  */
 export async function audited<T>(
   audit: Audit | undefined,
   event: Omit<AuditEvent, "result">,
-  { work, facts }: { work(): Promise<T>; facts?(done: T): Partial<AuditEvent> | readonly Partial<AuditEvent>[] },
+  { work, facts }: { work(): Promise<T>; facts?(done: T): Partial<AuditEvent> | Promise<Partial<AuditEvent>> },
 ): Promise<T> {
   if (!audit) return await work();
   await audit({ ...event, result: "intent" });
-  let done: T;
   try {
-    done = await work();
+    const done = await work();
+    await audit({ ...event, ...await facts?.(done), result: "ok" });
+    return done;
   } catch (error) {
-    // the first error is the one to tell
-    await audit({ ...event, ...failure(error) }).catch(() => {});
+    await audit({ ...event, ...failure(error) });
     throw error;
   }
-  const added = facts?.(done) ?? {};
-  const outcomes = Array.isArray(added) ? added as readonly Partial<AuditEvent>[] : [added as Partial<AuditEvent>];
-  try {
-    await audit(...outcomes.map((more): AuditEvent => ({ ...event, ...more, result: "ok" })));
-  } catch (cause) {
-    throw outcomeError(event.event, cause);
-  }
-  return done;
 }
 
-/** The error for something that was done and whose outcome could not be recorded. */
-export function outcomeError(event: string, cause: unknown): OperationError {
+function outcomeError(command: string, cause: unknown): OperationError {
   const reason = cause instanceof QpkiError ? cause.message.replace(/^[^:]*: /, "") : String(cause);
-  return new OperationError(`Cannot record the outcome of ${event} in the audit log: ${reason}`, {
+  return new OperationError(`Cannot record the outcome of ${command} in the audit log: ${reason}`, {
     code: "audit.outcome",
-    hint: "It was done, and the log has its intent. Make the log writable before the next command",
+    hint: "It was done as far as it got, and the log has its intent. Make the log writable before the next command",
     cause,
   });
 }
