@@ -8,7 +8,7 @@ import { type Pkcs11Provider, pkcs11Provider } from "../../src/pkcs11/provider.t
 import { compileProfile } from "../../src/profile/compile.ts";
 import { loadProfile, parseProfile } from "../../src/profile/load.ts";
 import type { CompiledProfile } from "../../src/profile/types.ts";
-import { count } from "./measure.ts";
+import { count, rate } from "./measure.ts";
 
 /** What benches of every kind share: the surroundings of a use case, a CA's profile, a request, and a line of figures. */
 
@@ -49,19 +49,20 @@ export async function certificateRate(
   request: IssueRequest,
   { parallel, world, seconds = SECONDS }: { parallel: number; world: Deps; seconds?: number },
 ): Promise<number> {
-  const batch = Math.max(parallel, 128);
-  await issueBatch(ca, [request], { deps: world });
-  const begin = performance.now();
-  let guess = batch;
+  const batch = 128;
+  const issue = async (amount: number) =>
+    (await issueBatch(ca, Array.from({ length: amount }, () => request), { deps: world, parallel, batch })).length;
+  let each = 1 / await rate(seconds, () => issue(1));
+  const end = performance.now() + seconds * 1000;
   return await count(seconds, async (stop) => {
     let issued = 0;
     while (!stop()) {
-      const group = Array.from({ length: guess }, () => request);
-      issued += (await issueBatch(ca, group, { deps: world, parallel, batch })).length;
-      const left = Math.max(0, begin + seconds * 1000 - performance.now());
-      const each = (performance.now() - begin) / issued;
       // a slow signature must not make the last group last for minutes
-      guess = Math.max(1, Math.min(8 * batch, Math.ceil(left / each)));
+      const left = (end - performance.now()) / 1000;
+      const begin = performance.now();
+      const amount = await issue(Math.max(1, Math.min(8 * batch, Math.floor(left / each))));
+      each = (performance.now() - begin) / 1000 / amount;
+      issued += amount;
     }
     return issued;
   });
