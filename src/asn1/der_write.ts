@@ -176,6 +176,22 @@ export function asciiBytes(text: string): Bytes {
   return new TextEncoder().encode(text);
 }
 
+/** BMPString (UTF-16). */
+export function bmpString(text: string): Bytes {
+  return primitive(TAG.BMP_STRING, bmpBytes(text));
+}
+
+/** Big-endian UTF-16 bytes of `text`. */
+export function bmpBytes(text: string): Bytes {
+  const out = new Uint8Array(text.length * 2);
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    out[2 * i] = unit >> 8;
+    out[2 * i + 1] = unit & 0xff;
+  }
+  return out;
+}
+
 /** `[n] EXPLICIT`: `der` wrapped in a context-specific tag. */
 export function explicit(n: number, der: Uint8Array): Bytes {
   return tlv({ class: "context", number: n, constructed: true }, [der]);

@@ -152,6 +152,9 @@ const REQUEST_ATTRIBUTES: readonly OidRow[] = [
   ["1.2.840.113549.1.7.2", "signedData"],
   ["1.2.840.113549.1.7.3", "envelopedData"],
   ["1.2.840.113549.1.7.6", "encryptedData"],
+  ["1.2.840.113549.1.9.22.1", "x509Certificate"],
+  ["1.2.840.113549.1.12.10.1.2", "pkcs8ShroudedKeyBag"],
+  ["1.2.840.113549.1.12.10.1.3", "certBag"],
 ];
 
 /** Public-key algorithms, signature algorithms, hashes and key encryption. */
@@ -458,6 +461,20 @@ export const OID_SHA256 = "2.16.840.1.101.3.4.2.1";
 export const OID_SHA384 = "2.16.840.1.101.3.4.2.2";
 /** sha512. */
 export const OID_SHA512 = "2.16.840.1.101.3.4.2.3";
+/** data (RFC 5652). */
+export const OID_DATA = "1.2.840.113549.1.7.1";
+/** encryptedData (RFC 5652). */
+export const OID_ENCRYPTED_DATA = "1.2.840.113549.1.7.6";
+/** friendlyName (RFC 2985). */
+export const OID_FRIENDLY_NAME = "1.2.840.113549.1.9.20";
+/** localKeyId (RFC 2985). */
+export const OID_LOCAL_KEY_ID = "1.2.840.113549.1.9.21";
+/** x509Certificate, a type of certificate (RFC 7292). */
+export const OID_X509_CERTIFICATE = "1.2.840.113549.1.9.22.1";
+/** pkcs8ShroudedKeyBag (RFC 7292). */
+export const OID_SHROUDED_KEY_BAG = "1.2.840.113549.1.12.10.1.2";
+/** certBag (RFC 7292). */
+export const OID_CERT_BAG = "1.2.840.113549.1.12.10.1.3";
 /** PBES2 (RFC 8018). */
 export const OID_PBES2 = "1.2.840.113549.1.5.13";
 /** PBKDF2 (RFC 8018). */

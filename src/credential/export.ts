@@ -22,7 +22,7 @@ export interface ExportRequest {
  * @throws {InputError} `version.unknown`, `credential.chain_missing`.
  */
 export async function exportCertificates(store: CredentialStore, request: ExportRequest): Promise<Certificate[]> {
-  const ids = request.allVersions ? Object.keys(store.meta.versions) : [store.version(request.version).id];
+  const ids = exportVersions(store, request);
   const own: Certificate[] = [];
   const above: Certificate[] = [];
   for (const id of ids) {
@@ -33,6 +33,14 @@ export async function exportCertificates(store: CredentialStore, request: Export
     above.push(...request.bundle === "all" ? chain : chain.filter((one, i) => i === 0 || !isSelfIssued(one)));
   }
   return withoutRepetition([...own, ...above]);
+}
+
+/** Ids of the versions that are meant. @throws {InputError} `version.unknown`. */
+export function exportVersions(
+  store: CredentialStore,
+  { version, allVersions }: Pick<ExportRequest, "version" | "allVersions">,
+): string[] {
+  return allVersions ? Object.keys(store.meta.versions) : [store.version(version).id];
 }
 
 /** Certificates as one PEM text. */

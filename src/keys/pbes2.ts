@@ -43,6 +43,22 @@ export async function encryptPkcs8(
   if (passphrase.reveal() === "") {
     throw new InputError("Cannot encrypt the private key: the passphrase is empty", { code: "passphrase.empty" });
   }
+  const { algorithm, encrypted } = await encryptPbes2(plain, passphrase, iterations);
+  return sequence(algorithm, octetString(encrypted));
+}
+
+/** Something encrypted with a passphrase: AlgorithmIdentifier, DER, and what came out. */
+export interface Pbes2Encrypted {
+  readonly algorithm: Bytes;
+  readonly encrypted: Bytes;
+}
+
+/** Encrypts anything: PBES2 with PBKDF2 (HMAC-SHA-256) and AES-256-CBC. */
+export async function encryptPbes2(
+  plain: Bytes,
+  passphrase: Secret,
+  iterations: number = PBKDF2_ITERATIONS,
+): Promise<Pbes2Encrypted> {
   const salt = randomBytes(SALT_BYTES);
   const iv = randomBytes(BLOCK_BYTES);
   const key = await withPassphrase(
@@ -53,7 +69,7 @@ export async function encryptPkcs8(
   const prf = sequence(oid(names.OID_HMAC_SHA256), nullDer());
   const derivation = sequence(oid(names.OID_PBKDF2), sequence(octetString(salt), integer(iterations), prf));
   const cipher = sequence(oid(names.OID_AES256_CBC), octetString(iv));
-  return sequence(sequence(oid(names.OID_PBES2), sequence(derivation, cipher)), octetString(encrypted));
+  return { algorithm: sequence(oid(names.OID_PBES2), sequence(derivation, cipher)), encrypted };
 }
 
 /**

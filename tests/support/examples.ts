@@ -18,7 +18,13 @@ const PIN = "1234";
 const SERIAL = "1A2B3C";
 
 /** Environment of the examples. */
-const ENV = { HSM_PIN: PIN, CA_PASSPHRASE: "correct horse", KEY_PASSPHRASE: "battery staple", CI: "1" };
+const ENV = {
+  HSM_PIN: PIN,
+  CA_PASSPHRASE: "correct horse",
+  KEY_PASSPHRASE: "battery staple",
+  P12_PASSPHRASE: "staple gun",
+  CI: "1",
+};
 
 /** Fills `tmp` with what the examples name, and beside it the tokens. */
 export async function prepareExamples(tmp: TempFolder): Promise<void> {

@@ -4,7 +4,15 @@ import { encodeHex, randomBytes } from "../../src/bytes.ts";
 import { TokenError } from "../../src/errors.ts";
 import { generateSoftwareKey } from "../../src/keys/software.ts";
 import { spkiFingerprint } from "../../src/keys/spki.ts";
-import type { GenerateOptions, Key, KeyInfo, KeyProvider, KeyRef, Pkcs11KeyRef, SignerOptions } from "../../src/keys/types.ts";
+import type {
+  GenerateOptions,
+  Key,
+  KeyInfo,
+  KeyProvider,
+  KeyRef,
+  Pkcs11KeyRef,
+  SignerOptions,
+} from "../../src/keys/types.ts";
 
 /** A token in memory that can be told to fail, for what no real one does when asked. Keys are told apart as in a real one. */
 export class MemoryToken implements KeyProvider {

@@ -176,7 +176,7 @@ export const COMMANDS: readonly CommandRow[] = [
   },
   {
     path: ["credential", "export"],
-    summary: "Write out the certificates of a credential",
+    summary: "Write out the certificates of a credential, as PKCS#12 with its keys",
     load: () => import("./credential/export.ts"),
   },
   {
