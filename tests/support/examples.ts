@@ -70,6 +70,7 @@ export async function prepareExamples(tmp: TempFolder): Promise<void> {
   tmp.write("work/bundle.pem", bundle);
   await qpki("cose sign --cert server.crt --key server.key --sub device-1 --exp 24h --out token.cbor");
   await qpki("cose sign --cert server.crt --key server.key --data bundle.pem --include-certs --out bundle.cose");
+  tmp.write("work/claims.jsonl", '{"claims": {"sub": "device-1"}}\n{"claims": {"sub": "device-2", "level": 3}}\n');
   await qpki("cose sign --key server.key --data bundle.pem --detached --out bundle.sig");
   if (needs("softhsm") !== undefined) return;
   for (const name of ["full", "empty"]) makeToken(tmp, name);

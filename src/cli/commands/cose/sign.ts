@@ -2,13 +2,14 @@ import { encodeHex } from "../../../bytes.ts";
 import { encodeClaims } from "../../../cose/cwt.ts";
 import { type MessageKind, titleOf } from "../../../cose/message.ts";
 import { bytesPayload, filePayload, type Payload, WHOLE_BYTES } from "../../../cose/payload.ts";
-import { type CoseSigner, signMessage } from "../../../cose/sign.ts";
+import { type CoseSigner, signMessage, type SignRequest } from "../../../cose/sign.ts";
 import { openSigners } from "../../../credential/cose_sign.ts";
-import { InputError, UsageError } from "../../../errors.ts";
+import { EXIT, InputError, UsageError } from "../../../errors.ts";
 import { existsError, pathExists, writeFileDurably } from "../../../files.ts";
 import { joinPath } from "../../../store/layout.ts";
-import type { Command, Context, Flag, Input } from "../../command.ts";
+import type { Command, CommandResult, Context, Flag, Input } from "../../command.ts";
 import { FORCE, OUT } from "../../flags.ts";
+import { BATCH, type BatchLine, signLines } from "./_batch.ts";
 import { CLAIM_FLAGS, type GivenClaims, givenClaims, withIssueTime } from "./_claims.ts";
 import { EXTERNAL_AAD, externalAad, SIGNER_FLAGS, signerSources, signerWishes } from "./_signers.ts";
 
@@ -25,6 +26,7 @@ const FLAGS: readonly Flag[] = [
   ...CLAIM_FLAGS,
   ...SIGNER_FLAGS,
   EXTERNAL_AAD,
+  BATCH,
   OUT,
   FORCE,
 ];
@@ -36,20 +38,22 @@ const command: Command = {
     "A Catalyst certificate, two certificates with two keys, two credentials or the two keys under one label in a token " +
     "make a message with two signatures (COSE_Sign), both of which must hold; --type sign1 makes one. A detached file of " +
     "any size is signed in little memory by ECDSA and RSA keys, and by ML-DSA keys in files. Without --out the message " +
-    "is printed in hex.",
+    "is printed in hex. --batch signs the files or claims of each line with one login and prints one line of JSON for " +
+    "each; claims of the command line hold for all.",
   flags: FLAGS,
   examples: [
     "qpki cose sign --cert server.crt --key server.key --iss issuer.test --sub device-1 --exp 24h --out token.cbor",
     "qpki cose sign --type sign1 --credential alice --data bundle.pem --include-certs --out bundle.cose",
     "qpki cose sign --type sign1 --detached --data bundle.pem --key server.key --out bundle.sig",
+    "qpki cose sign --batch claims.jsonl --iss issuer.test --exp 24h --cert server.crt --key server.key",
     "qpki cose sign --type cwt --hsm-config hsm.yaml --key-label root-ca-key --sub device-1 --claim level:int=3",
   ],
   async run(input, ctx) {
     const out = await outputPath(input, ctx);
+    const batch = input.text(BATCH.name);
+    if (batch !== undefined) return await runLines(batch, input, ctx);
     const { payload, claims } = await givenPayload(input, ctx);
     const kind = input.text("type") ?? (claims ? "cwt" : "sign1");
-    const contentType = input.text("content-type");
-    const aad = externalAad(input);
     const wishes = signerWishes(input, kind === "sign1" ? "sign1" : "any");
     await using opened = await openSigners(await signerSources(input, ctx), wishes, ctx);
     const { signers } = opened;
@@ -61,10 +65,7 @@ const command: Command = {
       detached: input.on("detached"),
       cwt: claims !== undefined,
       signers,
-      ...(contentType === undefined
-        ? {}
-        : { contentType: /^\d+$/.test(contentType) ? Number(contentType) : contentType }),
-      ...(aad ? { aad } : {}),
+      ...givenHeaders(input),
     });
     if (out !== undefined) await writeFileDurably(out, message, { overwrite: input.on(FORCE.name) });
     const data = {
@@ -90,6 +91,44 @@ const command: Command = {
 };
 
 export default command;
+
+function givenHeaders(input: Input): Pick<SignRequest, "aad" | "contentType"> {
+  const contentType = input.text("content-type");
+  const aad = externalAad(input);
+  return {
+    ...(contentType === undefined
+      ? {}
+      : { contentType: /^\d+$/.test(contentType) ? Number(contentType) : contentType }),
+    ...(aad ? { aad } : {}),
+  };
+}
+
+/** `--batch`: the results as lines of JSON, on standard output or in --out. */
+async function runLines(file: string, input: Input, ctx: Context): Promise<CommandResult> {
+  if (input.text("data") !== undefined) {
+    throw new UsageError("Cannot use --data together with --batch: a line names it");
+  }
+  const out = await outputPath(input, ctx);
+  const type = input.text("type") ?? "cwt";
+  const wishes = signerWishes(input, type === "sign1" ? "sign1" : "any");
+  await using opened = await openSigners(await signerSources(input, ctx), wishes, ctx);
+  const results = await signLines(file, {
+    kind: structureOf(type, opened.signers),
+    signers: opened.signers,
+    claims: givenClaims(input, ctx.now()),
+    issueTime: !input.on("no-iat"),
+    detached: input.on("detached"),
+    overwrite: input.on(FORCE.name),
+    ...givenHeaders(input),
+  }, ctx);
+  const failed = results.filter((result) => result["error"] !== undefined).length;
+  const lines = results.map((result: BatchLine) => JSON.stringify(result)).join("\n");
+  if (out !== undefined) await writeFileDurably(out, `${lines}\n`, { overwrite: input.on(FORCE.name) });
+  if (failed > 0) ctx.warn(`${failed} of ${results.length} lines were not signed`);
+  const data = { signed: results.length - failed, failed, results };
+  const text = out === undefined ? lines : `${data.signed} of ${results.length} signed: ${input.text(OUT.name)}`;
+  return { data, text, ...(failed > 0 ? { exit: EXIT.FAILED } : {}) };
+}
 
 /** One signature fits a COSE_Sign1; `sign` is always a list. */
 function structureOf(type: string, signers: readonly CoseSigner[]): MessageKind {
