@@ -2,7 +2,7 @@ import { encodePem, equalBytes } from "../bytes.ts";
 import { InputError, OperationError } from "../errors.ts";
 import { readFileBytes } from "../files.ts";
 import type { CaStore } from "../store/ca.ts";
-import { CA_CERTIFICATE_FILE, certificateFile, CHAIN_FILE } from "../store/layout.ts";
+import { CA_CERTIFICATE_FILE, certificateFile, CHAIN_FILE, versionChainFile } from "../store/layout.ts";
 import type { CaMeta, CaVersion } from "../store/meta.ts";
 import { alternativeSpki, isCa, isSelfIssued, keyUsage, subjectKeyId } from "../x509/certificate.ts";
 import { readCsr } from "../x509/csr.ts";
@@ -25,13 +25,18 @@ export interface AcceptRequest {
 export interface Accepted {
   readonly versionId: string;
   readonly certificate: Certificate;
+  /** Its file, relative to the CA's folder. */
+  readonly path: string;
   /** Its issuers, the root last; empty when none was given. */
   readonly issuers: readonly Certificate[];
+  /** Whether the version is active now; beside an active one it waits to be activated. */
+  readonly isActive: boolean;
 }
 
 /**
  * Takes the certificate for a key that waits for one, after checking that it is for that key, that it makes a CA, that it is
- * valid now and that its issuers, as far as they are given, really signed it; then the version becomes active.
+ * valid now and that its issuers, as far as they are given, really signed it. The first version of a CA becomes active at
+ * once; a further one keeps the CA's name and stays pending.
  * @throws {InputError} `accept.nothing_pending`, `accept.key_mismatch`, `accept.not_a_ca`, `accept.not_valid`.
  * @throws {OperationError} `accept.chain` when the signatures above do not verify.
  */
@@ -40,17 +45,26 @@ export async function acceptCertificate(store: CaStore, request: AcceptRequest, 
     const [versionId, version] = pendingVersion(change.meta, store.folder);
     const certificate = await certificateForKey(request.certificates, version, versionId);
     checkCaCertificate(certificate, wholeSecond(deps));
+    const isFirst = change.meta.active === "";
     await compareSubject(store, version, { certificate, deps });
+    if (!isFirst) await keepSubject(store, certificate);
     const issuers = await checkChain(certificate, request, deps);
     const file = certificateFile(versionId, version.algos.join("-"));
     const pem = encodePem("CERTIFICATE", certificate.der);
     const chain = [certificate, ...issuers].map((one) => encodePem("CERTIFICATE", one.der)).join("");
     const isRoot = isSelfIssued(certificate);
     await change.writeFile(file, pem, { overwrite: true });
-    await change.writeFile(CA_CERTIFICATE_FILE, pem, { overwrite: true });
-    if (!isRoot) await change.writeFile(CHAIN_FILE, chain, { overwrite: true });
-    await change.writeMeta(activated(change.meta, { versionId, file, certificate, isRoot }));
-    return { versionId, certificate, issuers };
+    if (isFirst) {
+      await change.writeFile(CA_CERTIFICATE_FILE, pem, { overwrite: true });
+      if (!isRoot) await change.writeFile(CHAIN_FILE, chain, { overwrite: true });
+      await change.writeMeta(activated(change.meta, { versionId, file, certificate, isRoot }));
+    } else {
+      const path = versionChainFile(versionId);
+      await change.writeFile(path, chain, { overwrite: true });
+      const ready = { ...version, certificates: [file], chain: path };
+      await change.writeMeta({ ...change.meta, versions: { ...change.meta.versions, [versionId]: ready } });
+    }
+    return { versionId, certificate, path: file, issuers, isActive: isFirst };
   }, changeOptions(deps));
 }
 
@@ -62,7 +76,7 @@ function pendingVersion(meta: CaMeta, folder: string): [string, CaVersion] {
   throw new InputError(`Cannot accept a certificate for the CA "${folder}": no version waits for one`, {
     code: "accept.nothing_pending",
     object: folder,
-    hint: "A request is made with: qpki ca init --csr-only",
+    hint: "A request is made with: qpki ca init --csr-only, and for a further version qpki ca rotate --csr-only",
   });
 }
 
@@ -126,6 +140,18 @@ async function compareSubject(
   if (equalBytes(subject, certificate.subject)) return;
   deps.warn(
     `The issuer changed the subject from "${formatName(subject)}" to "${formatName(certificate.subject)}"`,
+  );
+}
+
+/** A CA keeps its name for good: certificates and CRLs of all its versions are found by it. */
+async function keepSubject(store: CaStore, certificate: Certificate): Promise<void> {
+  const [own] = await store.certificates();
+  if (equalBytes(own.subject, certificate.subject)) return;
+  throw new InputError(
+    `Cannot accept the certificate: its subject is "${formatName(certificate.subject)}", and the CA is called "${
+      formatName(own.subject)
+    }"`,
+    { code: "accept.subject", hint: "Ask the issuer for a certificate with the subject of the request, byte for byte" },
   );
 }
 

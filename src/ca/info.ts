@@ -53,7 +53,12 @@ export interface CaFacts extends Partial<CertificateFacts> {
   readonly ca_certificates: readonly OwnCertificate[];
   /** How many it issued. */
   readonly certificates: Record<CertificateStatus | "total", number>;
-  readonly versions: readonly { id: string; status: CaVersion["status"]; profiles: readonly string[] }[];
+  readonly versions: readonly {
+    id: string;
+    status: CaVersion["status"];
+    profiles: readonly string[];
+    algorithms: readonly string[];
+  }[];
 }
 
 /** Facts of the active version (or the pending one, when none is active yet). */
@@ -85,6 +90,7 @@ export async function caFacts(store: CaStore, at: Date): Promise<CaFacts> {
       id: name,
       status: each.status,
       profiles: each.profiles,
+      algorithms: each.algos,
     })),
   };
 }

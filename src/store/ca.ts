@@ -97,14 +97,16 @@ export class CaStore {
   }
 
   /**
-   * A certificate of the active version (the first without one), its issuers after it, the root last; a root CA has only
-   * itself.
+   * A certificate of a version (the first without one; of the active version without an id), its issuers after it, the root
+   * last; a root CA has only itself.
    */
-  async chain(certificate?: Certificate): Promise<[Certificate, ...Certificate[]]> {
-    const own = await this.certificates();
+  async chain(certificate?: Certificate, versionId?: string): Promise<[Certificate, ...Certificate[]]> {
+    const { id, version } = this.version(versionId);
+    const own = await this.certificates(id);
     const first = certificate ?? own[0];
-    const path = this.path(CHAIN_FILE);
-    if (!await pathExists(path)) return [first];
+    const file = id === this.meta.active ? CHAIN_FILE : version.chain;
+    if (file === undefined || !await pathExists(this.path(file))) return [first];
+    const path = this.path(file);
     const others = await readCertificateFile(path);
     // with one certificate the file is its chain, whatever the names in it
     if (own.length === 1) return [first, ...others.filter((other) => !sameCertificate(other, first))];

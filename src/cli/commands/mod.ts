@@ -61,7 +61,7 @@ export const COMMANDS: readonly CommandRow[] = [
   },
   {
     path: ["ca", "accept"],
-    summary: "Take the certificate for a CA that was made with --csr-only",
+    summary: "Take the certificate for a CA or version that was made with --csr-only",
     load: () => import("./ca/accept.ts"),
   },
   {

@@ -10,8 +10,9 @@ import { CA_DIR, FILE_ARGUMENT } from "../../flags.ts";
 
 /** `qpki ca accept FILE`. */
 const command: Command = {
-  summary: "Take the certificate for a CA that was made with --csr-only",
+  summary: "Take the certificate for a CA or version that was made with --csr-only",
   details:
+    "The first version of a CA becomes active at once; that of ca rotate --csr-only is pending until ca activate. " +
     "The certificate is checked against the waiting key: same public key, a CA certificate, valid now, and signed " +
     "by its issuer where the issuer's certificate is in the file or in --parent-cert.",
   args: [{ ...FILE_ARGUMENT, description: "certificate from the issuing CA, alone or with its chain" }],
@@ -44,14 +45,16 @@ const command: Command = {
       not_before: formatInstant(certificate.notBefore),
       not_after: formatInstant(certificate.notAfter),
       chain: accepted.issuers.map((one) => formatName(one.subject)),
-      certificate: `${folder}/ca.crt`,
+      status: accepted.isActive ? "active" : "pending",
+      certificate: `${folder}/${accepted.isActive ? "ca.crt" : accepted.path}`,
     };
     const text = [
-      `Certificate accepted, version ${accepted.versionId} of ${folder} is active`,
+      `Certificate accepted, version ${accepted.versionId} of ${folder} is ${data.status}`,
       `  Subject:     ${data.subject}`,
       `  Issuer:      ${data.issuer}`,
       `  Serial:      ${data.serial}`,
       `  Valid until: ${data.not_after}`,
+      ...(accepted.isActive ? [] : [`  Then:        qpki ca activate --version ${data.version} --ca-dir ${folder}`]),
     ].join("\n");
     return { data, text };
   },

@@ -71,7 +71,9 @@ function factsText(facts: CaFacts, store: CaStore): string {
   }
   if (facts.versions.length > 1) {
     lines.push("Versions:");
-    for (const each of facts.versions) lines.push(`  ${each.id.padEnd(6)}${each.status}  ${each.profiles.join(", ")}`);
+    for (const { id: name, status, profiles, algorithms } of facts.versions) {
+      lines.push(`  ${name.padEnd(6)}${status.padEnd(10)}${profiles.join(", ")} (${algorithms.join(", ")})`);
+    }
   }
   return lines.join("\n");
 }
