@@ -24,6 +24,7 @@ export class AuditTrail {
   readonly #now: () => Date;
   #waiting: Waiting[] = [];
   #outcomes: TimedEvent[] = [];
+  readonly #intents = new Map<string, AuditEvent>();
   #isWriting = false;
   #hasEvents = false;
   #atEnd: (() => readonly AuditEvent[])[] = [];
@@ -38,7 +39,7 @@ export class AuditTrail {
   record(...events: readonly AuditEvent[]): Promise<void> {
     this.#hasEvents = true;
     const time = this.#now().toISOString();
-    const timed = events.map((event): TimedEvent => ({ ...event, time }));
+    const timed = events.map((event): TimedEvent => ({ ...this.#withIntent(event), time }));
     if (events.some(({ result }) => result === "intent")) return this.#append(timed);
     this.#outcomes.push(...timed);
     return Promise.resolve();
@@ -65,6 +66,19 @@ export class AuditTrail {
     } catch (cause) {
       throw outcomeError(this.#actor.command, cause);
     }
+  }
+
+  /** The outcome for a certificate says what its intent said. */
+  #withIntent(event: AuditEvent): AuditEvent {
+    if (event.serial === undefined) return event;
+    const id = `${event.event} ${event.serial}`;
+    if (event.result === "intent") {
+      this.#intents.set(id, event);
+      return event;
+    }
+    const intent = this.#intents.get(id);
+    this.#intents.delete(id);
+    return { ...intent, ...event };
   }
 
   #append(events: readonly TimedEvent[]): Promise<void> {

@@ -1,3 +1,4 @@
+import { audited } from "../audit/trail.ts";
 import { encodePem } from "../bytes.ts";
 import { OperationError } from "../errors.ts";
 import { pathExists, readFileBytes, readFileText } from "../files.ts";
@@ -8,6 +9,7 @@ import { type CaMeta, isAwaited, type VersionStatus } from "../store/meta.ts";
 import { subjectKeyId } from "../x509/certificate.ts";
 import { decodeName } from "../x509/name.ts";
 import type { Certificate } from "../x509/types.ts";
+import { caFacts } from "./audit_facts.ts";
 import { type CaCertificate, caCertificates } from "./certificates.ts";
 import { crlName, isCrlOf } from "./crl_files.ts";
 import { changeOptions, type Deps, wholeSecond } from "./deps.ts";
@@ -33,6 +35,14 @@ export interface Activation {
  */
 export async function activateVersion(store: CaStore, wanted: string, deps: Deps): Promise<Activation> {
   const { id } = namedVersion(store, wanted);
+  const event = { event: "ca.activate", ...caFacts(store, id) };
+  return await audited(deps.audit, event, {
+    work: () => activate(store, id, deps),
+    facts: ({ former, was }) => ({ details: { former, was } }),
+  });
+}
+
+async function activate(store: CaStore, id: string, deps: Deps): Promise<Activation> {
   return await store.change("activate", async (change) => {
     const { meta } = change;
     const version = meta.versions[id];

@@ -1,10 +1,14 @@
 import { type KeyRow, lookUpKeyRow } from "../alg/find.ts";
+import { audited } from "../audit/trail.ts";
+import type { Bytes } from "../bytes.ts";
 import { InputError, OperationError } from "../errors.ts";
+import { sha256Hex } from "../keys/digest.ts";
 import { CRL_FOLDER } from "../store/layout.ts";
 import { keyGroups } from "../store/key_groups.ts";
 import { keyUsage, subjectKeyId } from "../x509/certificate.ts";
 import { buildCrl, verifyCrl } from "../x509/crl.ts";
 import type { Crl, RevokedCertificate } from "../x509/types.ts";
+import { caFacts } from "./audit_facts.ts";
 import type { CaCertificate } from "./certificates.ts";
 import { crlName, removeSuperseded } from "./crl_files.ts";
 import { changeOptions, checkInterrupted, type Deps, formatInstant, wholeSecond } from "./deps.ts";
@@ -38,6 +42,27 @@ export async function generateCrl(
 ): Promise<GeneratedCrl> {
   const authorityKeyId = checkCrlIssuer(ca, deps);
   const versions = options.versions ?? await IssuingVersions.open(ca.store);
+  const event = { event: "crl.gen", ...caFacts(ca.store, ca.versionId) };
+  return await audited(deps.audit, event, {
+    work: () => makeCrl(ca, { ...options, authorityKeyId, versions }, deps),
+    facts: async ({ crl, path }) => ({
+      details: {
+        path,
+        number: crl.number,
+        revoked: crl.revoked.length,
+        next_update: crl.nextUpdate && formatInstant(crl.nextUpdate),
+        crl_sha256: await sha256Hex(crl.der),
+      },
+    }),
+  });
+}
+
+async function makeCrl(
+  ca: OpenCa,
+  options: CrlOptions & { readonly authorityKeyId: Bytes; readonly versions: IssuingVersions },
+  deps: Deps,
+): Promise<GeneratedCrl> {
+  const { authorityKeyId, versions } = options;
   const made = await ca.store.change("crl", async (change) => {
     checkInterrupted(deps);
     const thisUpdate = wholeSecond(deps);

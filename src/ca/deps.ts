@@ -24,8 +24,17 @@ export function checkInterrupted(deps: Pick<Deps, "signal">): void {
 }
 
 /** How a use case waits for a store's lock, and whom the store tells of what an interrupted command left. */
-export function changeOptions(deps: Pick<Deps, "signal" | "warn">): { signal: AbortSignal; warn(text: string): void } {
-  return { signal: deps.signal, warn: (text) => deps.warn(text) };
+export function changeOptions(
+  deps: Pick<Deps, "signal" | "warn" | "audit">,
+): { signal: AbortSignal; warn(text: string): void } {
+  return {
+    signal: deps.signal,
+    warn(text) {
+      deps.warn(text);
+      // what is finished or undone for a command that was interrupted changes the state too
+      deps.audit?.({ event: "store.recover", result: "ok", details: { text } });
+    },
+  };
 }
 
 /** Now, cut to whole seconds: certificates and CRLs know no finer time. */

@@ -1,7 +1,9 @@
+import { audited } from "../audit/trail.ts";
 import { OperationError, TokenError } from "../errors.ts";
 import type { CaStore } from "../store/ca.ts";
 import { versionFolder } from "../store/layout.ts";
 import { isAwaited, type KeyEntry } from "../store/meta.ts";
+import { caFacts } from "./audit_facts.ts";
 import { changeOptions, type Deps, wholeSecond } from "./deps.ts";
 import { deleteCommand } from "./new_key.ts";
 import { locateKey } from "./signer.ts";
@@ -29,6 +31,18 @@ export async function discardVersion(
   { deps, tokenKeys }: { deps: Deps; tokenKeys: boolean },
 ): Promise<Discarded> {
   const { id } = namedVersion(store, wanted);
+  const event = { event: "ca.discard", ...caFacts(store, id) };
+  return await audited(deps.audit, event, {
+    work: () => discard(store, id, { deps, tokenKeys }),
+    facts: ({ revoked }) => ({ details: { revoked } }),
+  });
+}
+
+async function discard(
+  store: CaStore,
+  id: string,
+  { deps, tokenKeys }: { deps: Deps; tokenKeys: boolean },
+): Promise<Discarded> {
   const result = await store.change("discard", async (change): Promise<Discarded> => {
     const version = change.meta.versions[id];
     if (!version || version.status !== "pending") {

@@ -1,8 +1,10 @@
+import { audited } from "../audit/trail.ts";
 import { joinPath, keyFile, relativePath } from "../store/layout.ts";
 import type { CaMeta, KeyEntry } from "../store/meta.ts";
 import { writeNewCa } from "../store/new_ca.ts";
 import { stageCaFolder, type Staging } from "../store/staging.ts";
 import type { Certificate, Csr } from "../x509/types.ts";
+import { caFacts, keyFacts, recordIssued } from "./audit_facts.ts";
 import { checkInterrupted, type Deps, formatInstant, wholeSecond } from "./deps.ts";
 import { recordCertificates } from "./issue.ts";
 import { commonNameOf, newCaMeta } from "./new_meta.ts";
@@ -37,6 +39,25 @@ const VERSION = "v1";
  * `validity.beyond_issuer`, `path_len.violated`, `ca.no_alternative_key`.
  */
 export async function initCa(request: InitRequest, deps: Deps): Promise<InitResult> {
+  const { profiles } = request;
+  const folder = joinPath(deps.cwd, request.folder);
+  const named = { folder, meta: { subject: { common_name: commonNameOf(profiles[0].subject) } } };
+  const event = { event: "ca.init", ...caFacts(named), profile: profiles.map(({ name }) => name).join(", ") };
+  return await audited(deps.audit, event, {
+    async work() {
+      const made = await makeCa(request, deps);
+      // those below a parent were recorded as the parent's
+      if (!request.parent) await recordIssued(deps, caFacts(named, made.versionId), made.certificates);
+      return made;
+    },
+    facts: ({ versionId, keys, certificates }) => ({
+      ...caFacts(named, versionId),
+      details: { keys: keyFacts(keys), serials: certificates.map(({ serial }) => serial) },
+    }),
+  });
+}
+
+async function makeCa(request: InitRequest, deps: Deps): Promise<InitResult> {
   const { profiles, parent, csrOnly = false } = request;
   const notBefore = wholeSecond(deps);
   const plans = await planOwnCertificates(request, notBefore);

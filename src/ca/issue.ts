@@ -1,4 +1,5 @@
 import type { SchemeRow } from "../alg/find.ts";
+import type { AuditEvent } from "../audit/event.ts";
 import type { Bytes } from "../bytes.ts";
 import { equalBytes } from "../bytes.ts";
 import { InputError, OperationError } from "../errors.ts";
@@ -11,6 +12,7 @@ import { generateSerial } from "../x509/serial.ts";
 import { signCertificate } from "../x509/sign.ts";
 import { buildTbsCertificate, type TbsSpec } from "../x509/tbs.ts";
 import type { Certificate } from "../x509/types.ts";
+import { caFacts, intentFacts, recordIssued } from "./audit_facts.ts";
 import { changeOptions, checkInterrupted, type Deps, formatInstant, wholeSecond } from "./deps.ts";
 import { announceCertificates, certificateIntent } from "./intents.ts";
 import { type OpenCa, schemeFor } from "./signer.ts";
@@ -105,6 +107,15 @@ export async function signRequests(
     const intent = await certificateIntent(linted.tbs, { profile: request.profile, issuerVersion: ca.versionId });
     ready.push({ linted, scheme: spec.scheme, intent });
   }
+  const named = caFacts(ca.store, ca.versionId);
+  await deps.audit?.(
+    ...ready.map(({ intent }): AuditEvent => ({
+      event: "cert.issue",
+      result: "intent",
+      ...named,
+      ...intentFacts(intent),
+    })),
+  );
   const announcer = { intend: (intent: Intent) => ca.store.intend(intent, changeOptions(deps)) };
   await announceCertificates(announcer, "issue", ready.map(({ intent }) => intent));
   return await pipeline(ready, parallel, async ({ linted, scheme }) => {
@@ -196,6 +207,7 @@ export async function recordCertificates(
 ): Promise<void> {
   if (certificates.length === 0) return;
   await store.change("issue", (change) => change.addCertificates(certificates), changeOptions(deps));
+  await recordIssued(deps, caFacts(store), certificates);
 }
 
 /**

@@ -1,9 +1,11 @@
+import { audited } from "../audit/trail.ts";
 import { InputError, OperationError } from "../errors.ts";
 import { type CaStore, unknownSerial } from "../store/ca.ts";
 import { type IndexEntry, type IndexRow, parseReason } from "../store/index_txt.ts";
 import { REVOCATION_REASONS } from "../x509/extensions/crl_extensions.ts";
 import { normalizeSerial } from "../x509/serial.ts";
 import type { RevocationReason } from "../x509/types.ts";
+import { caFacts } from "./audit_facts.ts";
 import { changeOptions, type Deps, formatInstant, wholeSecond } from "./deps.ts";
 
 /** What was written about a revocation. */
@@ -30,9 +32,24 @@ export async function revokeCertificate(
   const wanted = normalizeSerial(request.serial);
   // 0 is expressed by leaving the reason out (RFC 5280 section 5.3.1)
   const reason = request.reason === "unspecified" ? undefined : request.reason;
+  const event = {
+    event: "cert.revoke",
+    ...caFacts(store),
+    serial: wanted,
+    details: { reason: reason ?? "unspecified" },
+  };
+  const work = () => revoke(store, { serial: request.serial, wanted, reason }, deps);
+  return await audited(deps.audit, event, { work });
+}
+
+async function revoke(
+  store: CaStore,
+  { serial, wanted, reason }: { serial: string; wanted: string; reason: RevocationReason | undefined },
+  deps: Deps,
+): Promise<Revocation> {
   return await store.change("revoke", async (change) => {
     const row = (await change.rows()).find((candidate) => candidate.entry.serial === wanted);
-    if (!row) throw unknownSerial(request.serial, store.folder);
+    if (!row) throw unknownSerial(serial, store.folder);
     checkRevocable(row, reason);
     const revocation = { date: wholeSecond(deps), ...(reason === undefined ? {} : { reason }) };
     await change.revoke(row, revocation);

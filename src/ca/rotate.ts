@@ -1,3 +1,4 @@
+import { audited } from "../audit/trail.ts";
 import { encodeHex, equalBytes, randomBytes } from "../bytes.ts";
 import { InputError, OperationError, QpkiError } from "../errors.ts";
 import { makeFolder, readFileBytes } from "../files.ts";
@@ -20,6 +21,7 @@ import { encodePem } from "../bytes.ts";
 import { formatName } from "../x509/name.ts";
 import { encodeName } from "../x509/name.ts";
 import type { Certificate, Csr } from "../x509/types.ts";
+import { caFacts, keyFacts, recordIssued } from "./audit_facts.ts";
 import { caCertificates, issuingCertificate } from "./certificates.ts";
 import { crossFiles, crossSign, type Link } from "./cross_sign.ts";
 import { changeOptions, checkInterrupted, type Deps, formatInstant, wholeSecond } from "./deps.ts";
@@ -116,6 +118,23 @@ export async function planRotation(store: CaStore, request: RotateRequest, deps:
  * @throws {InputError} `rotate.subject`, and as `planOwnCertificates` and `obtainKeys`.
  */
 export async function rotateCa(store: CaStore, request: RotateRequest, deps: Deps): Promise<Rotation> {
+  const event = { event: "ca.rotate", ...caFacts(store), profile: request.profiles.map(({ name }) => name).join(", ") };
+  return await audited(deps.audit, event, {
+    async work() {
+      const made = await makeVersion(store, request, deps);
+      // those below a parent were recorded as the parent's
+      const own = [...request.parent ? [] : made.certificates, ...made.links.map(({ certificate }) => certificate)];
+      await recordIssued(deps, caFacts(store, made.versionId), own);
+      return made;
+    },
+    facts: ({ versionId, keys, certificates }) => ({
+      ...caFacts(store, versionId),
+      details: { keys: keyFacts(keys), serials: certificates.map(({ serial }) => serial) },
+    }),
+  });
+}
+
+async function makeVersion(store: CaStore, request: RotateRequest, deps: Deps): Promise<Rotation> {
   const prepared = await prepare(store, request, deps);
   await using present = request.crossSign ? await openPresent(store, request, deps) : undefined;
   await using _work = new WorkFiles(prepared.wanted);

@@ -1,3 +1,4 @@
+import { audited } from "../audit/trail.ts";
 import type { Deps } from "../ca/deps.ts";
 import { InputError, OperationError } from "../errors.ts";
 import { pathExists } from "../files.ts";
@@ -28,6 +29,18 @@ export async function activateVersion(
   { deps, lookup }: { deps: Deps; lookup: RevocationLookup },
 ): Promise<Activation> {
   const { id } = store.version(wanted ?? onlyPending(store));
+  const event = { event: "credential.activate", credential: store.folder, details: { version: id } };
+  return await audited(deps.audit, event, {
+    work: () => activate(store, id, { deps, lookup }),
+    facts: ({ former, was }) => ({ details: { version: id, former, was } }),
+  });
+}
+
+async function activate(
+  store: CredentialStore,
+  id: string,
+  { deps, lookup }: { deps: Deps; lookup: RevocationLookup },
+): Promise<Activation> {
   return await store.change("activate", async (change) => {
     const { meta } = change;
     const version = meta.versions[id];

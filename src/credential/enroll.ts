@@ -1,4 +1,6 @@
+import { audited } from "../audit/trail.ts";
 import { encodeHex, randomBytes } from "../bytes.ts";
+import { caFacts, keyFacts } from "../ca/audit_facts.ts";
 import { checkInterrupted, type Deps, wholeSecond } from "../ca/deps.ts";
 import { recordCertificates } from "../ca/issue.ts";
 import type { Issuers } from "../ca/issuers.ts";
@@ -50,8 +52,31 @@ const VERSION = "v1";
  * `validity.beyond_issuer`, `ca.no_alternative_key`; {InterruptedError}; what the key providers throw.
  */
 export async function enroll(issuers: Issuers, request: EnrollRequest, deps: Deps): Promise<EnrollResult> {
+  const id = request.id ?? defaultId(request.profiles, wholeSecond(deps));
+  const event = {
+    event: "credential.enroll",
+    ...caFacts(issuers.store),
+    credential: joinPath(joinPath(deps.cwd, request.credDir), id),
+    profile: request.profiles.map(({ name }) => name).join(", "),
+  };
+  return await audited(deps.audit, event, {
+    work: () => makeCredential(issuers, { ...request, id }, deps),
+    facts: ({ meta, certificates }) => ({
+      details: {
+        keys: keyFacts(meta.versions[VERSION]?.keys ?? []),
+        serials: certificates.map(({ serial }) => serial),
+      },
+    }),
+  });
+}
+
+async function makeCredential(
+  issuers: Issuers,
+  request: EnrollRequest & { readonly id: string },
+  deps: Deps,
+): Promise<EnrollResult> {
   const now = wholeSecond(deps);
-  const id = request.id ?? defaultId(request.profiles, now);
+  const { id } = request;
   await checkCredentialFree(request.credDir, id);
   const plans = request.profiles.map((profile) => ({ profile }));
   await checkPlans(issuers, plans, now);

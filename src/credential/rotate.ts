@@ -1,4 +1,6 @@
+import { audited } from "../audit/trail.ts";
 import { encodeHex, encodePem, randomBytes, wipe } from "../bytes.ts";
+import { caFacts, keyFacts } from "../ca/audit_facts.ts";
 import { sharedLabels } from "../ca/current_places.ts";
 import { changeOptions, checkInterrupted, type Deps, formatInstant, wholeSecond } from "../ca/deps.ts";
 import { checkRequest, recordCertificates } from "../ca/issue.ts";
@@ -131,6 +133,30 @@ export async function planRotation(
  * {InterruptedError}; what the key providers throw.
  */
 export async function rotateCredential(
+  issuers: Issuers,
+  store: CredentialStore,
+  { request, deps }: { request: RotateRequest; deps: Deps },
+): Promise<RotateResult> {
+  const event = {
+    event: "credential.rotate",
+    ...caFacts(issuers.store),
+    credential: store.folder,
+    profile: request.plans.map(({ profile }) => profile.name).join(", "),
+  };
+  return await audited(deps.audit, event, {
+    work: () => makeVersion(issuers, store, { request, deps }),
+    facts: ({ versionId, version, certificates }) => ({
+      details: {
+        version: versionId,
+        status: version.status,
+        keys: keyFacts(version.keys),
+        serials: certificates.map(({ serial }) => serial),
+      },
+    }),
+  });
+}
+
+async function makeVersion(
   issuers: Issuers,
   store: CredentialStore,
   { request, deps }: { request: RotateRequest; deps: Deps },

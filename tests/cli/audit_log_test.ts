@@ -107,3 +107,79 @@ Deno.test("no passphrase ever gets into the log, wherever it comes from", async 
   const log = tmp.read("audit.jsonl");
   for (const secret of [SECRET, "Tr0ub4dor", "pass.txt", "env:PP"]) assert.ok(!log.includes(secret), secret);
 });
+
+Deno.test("the life of a CA: one event for each change, and a proof for each certificate", async () => {
+  using tmp = tempFolder();
+  const qpki = shell(tmp);
+  const pp = "--ca-passphrase env:PP";
+  await qpki("ca init --profile ec/root-ca --var cn=Root --ca-dir ./root --passphrase env:PP");
+  await qpki(
+    "ca init --profile ec/issuing-ca --var cn=Issuing --ca-dir ./ca --parent ./root --parent-passphrase env:PP --passphrase env:PP",
+  );
+  await qpki("csr gen -a ecdsa-p256 --keyout s.key --cn s.test --dns s.test --out s.csr");
+  const issued = await qpki(`cert issue --ca-dir ./ca --profile ec/tls-server --csr s.csr --out s.crt ${pp} --json`);
+  const { serial } = JSON.parse(issued.stdout);
+  await qpki(`credential enroll alice --ca-dir ./ca --cred-dir ./creds --profile ec/tls-client --var cn=alice ${pp}`);
+  await qpki(`cert revoke ${serial} --ca-dir ./ca --reason superseded --gen-crl ${pp}`);
+  await qpki(`cert revoke ${serial} --ca-dir ./ca`, 1);
+  await qpki(`cert issue --ca-dir ./ca --profile ec/root-ca --csr s.csr ${pp}`, 4);
+  const all = await events(tmp);
+  const changes = all.filter(({ event }) => !/^(key\.|command\.|log\.)/.test(event));
+  assert.deepEqual(names(changes), [
+    ...["ca.init intent", "cert.issue ok", "ca.init ok"],
+    ...["ca.init intent", "cert.issue intent", "cert.issue ok", "ca.init ok"],
+    ...["cert.issue intent", "cert.issue ok"],
+    ...["credential.enroll intent", "cert.issue intent", "cert.issue ok", "credential.enroll ok"],
+    ...["cert.revoke intent", "cert.revoke ok", "crl.gen intent", "crl.gen ok"],
+    ...["cert.revoke intent", "cert.revoke failed"],
+  ]);
+  const leaf = changes.find((event) => event.serial === serial && event.result === "ok")!;
+  assert.equal(leaf.profile, "ec/tls-server");
+  assert.equal(leaf.subject, "CN=s.test");
+  assert.deepEqual(leaf.ca, { folder: tmp.join("ca"), name: "Issuing" });
+  assert.match(leaf.certificate_sha256!, /^[0-9a-f]{64}$/);
+  assert.equal(changes.at(-1)!.error, "cert.already_revoked");
+  assert.ok(!tmp.read("audit.jsonl").includes(SECRET));
+  // one certificate's proof, for somebody who has neither the log nor the CA
+  await qpki("audit checkpoint --log audit.jsonl --key s.key --out cp.json", 0);
+  await qpki(`audit proof --log audit.jsonl --serial 0x${serial} --checkpoint cp.json --out proof.json`);
+  const proved = await qpki(
+    "audit verify-proof proof.json --checkpoint cp.json --cert s.crt --certificate s.crt --json",
+  );
+  assert.deepEqual(
+    JSON.parse(proved.stdout).events.map((event: LoggedEvent) => `${event.event} ${event.result}`),
+    ["cert.issue ok", "cert.revoke ok"],
+  );
+  await qpki("audit verify-proof proof.json --checkpoint cp.json --cert s.crt --certificate ca/ca.crt", 1);
+  await qpki("audit verify-proof proof.json --checkpoint cp.json --cert ca/ca.crt", 1);
+  // the tail is cut: only the checkpoint tells
+  const lines = tmp.read("audit.jsonl").trimEnd().split("\n");
+  tmp.write("audit.jsonl", `${lines.slice(0, -9).join("\n")}\n`);
+  await qpki("audit verify --log audit.jsonl");
+  const cut = await qpki("audit verify --log audit.jsonl --checkpoint cp.json --cert s.crt", 1);
+  assert.match(
+    cut.stdout,
+    /^INVALID: cp.json: on .* the log had \d+ events, and now it ends with event \d+: \d+ were cut off/,
+  );
+});
+
+Deno.test("versions of CAs and credentials in the log", async () => {
+  using tmp = tempFolder();
+  const qpki = shell(tmp);
+  await qpki("ca init --profile ec/root-ca --var cn=Root --ca-dir ./ca");
+  await qpki("ca rotate --ca-dir ./ca --cross-sign");
+  await qpki("ca activate --ca-dir ./ca --version v2");
+  await qpki("credential enroll alice --ca-dir ./ca --cred-dir ./creds --profile ec/tls-client --var cn=alice");
+  await qpki("credential rotate alice --ca-dir ./ca --cred-dir ./creds");
+  await qpki("credential activate alice --cred-dir ./creds");
+  const changes = (await events(tmp)).filter(({ event }) => !/^(key\.|command\.|log\.)/.test(event));
+  assert.deepEqual(names(changes), [
+    ...["ca.init intent", "cert.issue ok", "ca.init ok"],
+    ...["ca.rotate intent", "cert.issue ok", "cert.issue ok", "cert.issue ok", "ca.rotate ok"],
+    ...["ca.activate intent", "ca.activate ok"],
+    ...["credential.enroll intent", "cert.issue intent", "cert.issue ok", "credential.enroll ok"],
+    ...["credential.rotate intent", "cert.issue intent", "cert.issue ok", "credential.rotate ok"],
+    ...["credential.activate intent", "credential.activate ok"],
+  ]);
+  assert.equal(changes.find(({ event, result }) => event === "ca.activate" && result === "ok")!.ca!.version, "v2");
+});
