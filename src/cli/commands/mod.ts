@@ -190,6 +190,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./credential/list.ts"),
   },
   {
+    path: ["credential", "revoke"],
+    summary: "Revoke the certificates of a credential",
+    load: () => import("./credential/revoke.ts"),
+  },
+  {
     path: ["credential", "rotate"],
     summary: "Make the next version of a credential: new keys, new certificates",
     load: () => import("./credential/rotate.ts"),

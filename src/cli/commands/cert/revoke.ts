@@ -10,6 +10,7 @@ import { normalizeSerial } from "../../../x509/serial.ts";
 import type { Command } from "../../command.ts";
 import { givenDays } from "../../crl_input.ts";
 import { CA_DIR, CA_PASSPHRASE, SERIAL_ARGUMENT } from "../../flags.ts";
+import { CRL_DAYS, GEN_CRL, REASON } from "../../revoke_flags.ts";
 
 /** `qpki cert revoke SERIAL`. */
 const command: Command = {
@@ -20,16 +21,9 @@ const command: Command = {
   args: [SERIAL_ARGUMENT],
   flags: [
     CA_DIR,
-    {
-      name: "reason",
-      short: "r",
-      value: "REASON",
-      default: "unspecified",
-      description: "unspecified, keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation, " +
-        "certificateHold, privilegeWithdrawn or aACompromise",
-    },
-    { name: "gen-crl", description: "make a new CRL at once" },
-    { name: "crl-days", value: "N", default: "7", description: "days until the CRL's nextUpdate" },
+    REASON,
+    GEN_CRL,
+    CRL_DAYS,
     CA_PASSPHRASE,
   ],
   examples: [
@@ -38,13 +32,13 @@ const command: Command = {
   ],
   async run(input, ctx) {
     const folder = input.text(CA_DIR.name)!;
-    const reason = readReason(input.text("reason")!);
-    const days = givenDays(input, "crl-days");
+    const reason = readReason(input.text(REASON.name)!);
+    const days = givenDays(input, CRL_DAYS.name);
     const store = await CaStore.open(joinPath(ctx.cwd, folder));
     const versions = await IssuingVersions.open(store);
     const versionId = await versions.ofSerial(normalizeSerial(input.argument("serial")!));
     // the key first: a wrong passphrase must not leave half of the work done
-    await using cas = input.on("gen-crl")
+    await using cas = input.on(GEN_CRL.name)
       ? await openAll(store, {
         deps: ctx,
         versionId,

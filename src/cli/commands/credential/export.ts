@@ -5,7 +5,7 @@ import { CredentialStore } from "../../../store/credential.ts";
 import { joinPath } from "../../../store/layout.ts";
 import { formatName } from "../../../x509/name.ts";
 import type { Command, CommandResult, Context, Flag, Input } from "../../command.ts";
-import { CRED_DIR, FORCE, FORMAT, OUT, PASSPHRASE } from "../../flags.ts";
+import { CRED_DIR, FORCE, FORMAT, OUT, PASSPHRASE, VERSION } from "../../flags.ts";
 import { ID_ARGUMENT } from "./_text.ts";
 
 const FLAGS: readonly Flag[] = [
@@ -24,13 +24,7 @@ const FLAGS: readonly Flag[] = [
     description: "pem, der (one certificate), or p12: PKCS#12, private keys and certificates together",
   },
   OUT,
-  {
-    name: "version",
-    short: "v",
-    value: "VERSION",
-    description: "version of the credential (the active one)",
-    complete: "version",
-  },
+  { ...VERSION, description: "version of the credential (the active one)" },
   { name: "all", description: "the certificates of all versions" },
   PASSPHRASE,
   {
@@ -60,7 +54,7 @@ const command: Command = {
     const bundle = input.text("bundle") as Bundle;
     const format = input.text(FORMAT.name)!;
     const out = input.text(OUT.name);
-    const version = input.text("version");
+    const version = input.text(VERSION.name);
     const allVersions = input.on("all");
     if (allVersions && version !== undefined) throw new UsageError("Cannot use --all together with --version");
     if (format === "der" && out === undefined) throw new UsageError("Cannot print DER: name a file with --out");

@@ -1,12 +1,13 @@
 import { formatInstant } from "../../../ca/deps.ts";
 import { type CertificateState, credentialState } from "../../../credential/status.ts";
+import { pendingVersions } from "../../../credential/versions.ts";
 import { pathExists } from "../../../files.ts";
 import { CredentialStore } from "../../../store/credential.ts";
 import { joinPath } from "../../../store/layout.ts";
 import { fingerprint } from "../../../x509/certificate.ts";
 import { formatName } from "../../../x509/name.ts";
 import type { Command } from "../../command.ts";
-import { CRED_DIR } from "../../flags.ts";
+import { CRED_DIR, VERSION } from "../../flags.ts";
 import { ID_ARGUMENT, revocationLookup, REVOKING_CA, signedWith, statusText, storageText } from "./_text.ts";
 
 /** `qpki credential info ID`. */
@@ -15,22 +16,31 @@ const command: Command = {
   details:
     "The status is computed from the certificates, the CA's index and the time, and not taken from the metadata.",
   args: [ID_ARGUMENT],
-  flags: [CRED_DIR, REVOKING_CA],
-  examples: ["qpki credential info alice", "qpki credential info alice --cred-dir ./credentials --json"],
+  flags: [CRED_DIR, REVOKING_CA, { ...VERSION, description: "version to show, for example v1 (the active one)" }],
+  examples: [
+    "qpki credential info alice",
+    "qpki credential info server --version v2",
+    "qpki credential info alice --cred-dir ./credentials --json",
+  ],
   async run(input, ctx) {
     const credDir = joinPath(ctx.cwd, input.text(CRED_DIR.name)!);
     const store = await CredentialStore.open(credDir, input.argument("id")!);
     const lookup = revocationLookup(input, ctx);
-    const state = await credentialState(store, { now: ctx.now(), lookup });
+    const wanted = input.text(VERSION.name);
+    const at = { now: ctx.now(), lookup, ...(wanted === undefined ? {} : { versionId: wanted }) };
+    const state = await credentialState(store, at);
     const { meta } = store;
+    const { version } = store.version(state.versionId);
+    const waiting = pendingVersions(meta);
     const certificates = await Promise.all(state.certificates.map((one) => certificateJson(one, store)));
     const data = {
       id: meta.id,
       status: state.status,
       revocation_checked: state.revocationChecked,
-      subject: meta.subject,
+      subject: version.subject ?? meta.subject,
       created: meta.created,
-      active: state.versionId,
+      version: state.versionId,
+      active: meta.active,
       versions: Object.entries(meta.versions).map(([id, { status, profiles, algos, created }]) => ({
         id,
         status,
@@ -38,14 +48,15 @@ const command: Command = {
         algorithms: algos,
         created,
       })),
-      ca: store.caFolder ?? null,
+      ca: store.caFolderOf(state.versionId) ?? null,
       path: store.folder,
       certificates,
     };
     const lines = [
       `Credential: ${meta.id}`,
       `Status:     ${state.status}${state.revocationChecked ? "" : " (revocation not checked: no CA index at hand)"}`,
-      `Version:    ${state.versionId}`,
+      `Version:    ${state.versionId}${state.versionId === meta.active ? "" : ` (${version.status})`}`,
+      ...(waiting.length > 0 ? [`Pending:    ${waiting.join(", ")}`] : []),
       `Created:    ${meta.created}`,
       ...state.certificates.flatMap((one, i) => certificateLines(one, certificates[i]!)),
     ];

@@ -1,5 +1,6 @@
 import { formatInstant } from "../../../ca/deps.ts";
 import { credentialState } from "../../../credential/status.ts";
+import { pendingVersions } from "../../../credential/versions.ts";
 import { QpkiError } from "../../../errors.ts";
 import { credentialIds, CredentialStore } from "../../../store/credential.ts";
 import { joinPath } from "../../../store/layout.ts";
@@ -31,6 +32,8 @@ const command: Command = {
           profiles: version.profiles,
           algorithms: version.algos,
           active: state.versionId,
+          pending: pendingVersions(store.meta),
+          versions: Object.keys(store.meta.versions).length,
           not_after: formatInstant(firstEnd(state.certificates.map(({ certificate }) => certificate.notAfter))),
           storage: [...new Set(version.keys.map((key) => key.storage.type))],
         });
@@ -45,6 +48,7 @@ const command: Command = {
         one.id,
         one.status,
         one.subject.common_name ?? "",
+        one.pending.length > 0 ? `${one.active} (${one.pending.join(", ")} pending)` : one.active,
         one.profiles.join(","),
         one.storage.map((type) => type === "pkcs11" ? "token" : "file").join(","),
         one.not_after,
@@ -52,7 +56,7 @@ const command: Command = {
     );
     const text = found.length === 0
       ? `No credential in ${shown}`
-      : table(["ID", "STATUS", "COMMON NAME", "PROFILES", "KEYS", "VALID UNTIL"], rows);
+      : table(["ID", "STATUS", "COMMON NAME", "VERSION", "PROFILES", "KEYS", "VALID UNTIL"], rows);
     return { data: { credentials: found }, text };
   },
 };
