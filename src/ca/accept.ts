@@ -1,3 +1,4 @@
+import { audited } from "../audit/trail.ts";
 import { encodePem, equalBytes } from "../bytes.ts";
 import { InputError, OperationError } from "../errors.ts";
 import { readFileBytes } from "../files.ts";
@@ -9,6 +10,7 @@ import { readCsr } from "../x509/csr.ts";
 import { decodeName, formatName } from "../x509/name.ts";
 import type { Certificate } from "../x509/types.ts";
 import { verifyCertificate } from "../x509/verify.ts";
+import { caFacts, certificateFacts } from "./audit_facts.ts";
 import { fitsPins, pinsOf } from "./certificates.ts";
 import { changeOptions, type Deps, formatInstant, wholeSecond } from "./deps.ts";
 import { subjectFields } from "./new_meta.ts";
@@ -41,6 +43,17 @@ export interface Accepted {
  * @throws {OperationError} `accept.chain` when the signatures above do not verify.
  */
 export async function acceptCertificate(store: CaStore, request: AcceptRequest, deps: Deps): Promise<Accepted> {
+  return await audited(deps.audit, { event: "ca.accept", ...caFacts(store) }, {
+    work: () => accept(store, request, deps),
+    facts: async ({ versionId, certificate, isActive }) => ({
+      ...caFacts(store, versionId),
+      ...await certificateFacts(certificate),
+      details: { active: isActive },
+    }),
+  });
+}
+
+async function accept(store: CaStore, request: AcceptRequest, deps: Deps): Promise<Accepted> {
   return await store.change("accept", async (change) => {
     const [versionId, version] = pendingVersion(change.meta, store.folder);
     const certificate = await certificateForKey(request.certificates, version, versionId);

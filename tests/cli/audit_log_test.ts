@@ -183,3 +183,22 @@ Deno.test("versions of CAs and credentials in the log", async () => {
   ]);
   assert.equal(changes.find(({ event, result }) => event === "ca.activate" && result === "ok")!.ca!.version, "v2");
 });
+
+Deno.test("requests that are accepted, backups, restored CAs and repairs in the log", async () => {
+  using tmp = tempFolder();
+  const qpki = shell(tmp);
+  await qpki("ca init --profile ec/root-ca --var cn=Root --ca-dir ./root");
+  await qpki("ca init --profile ec/issuing-ca --var cn=Issuing --ca-dir ./ca --csr-only --out ca.csr");
+  await qpki("cert issue --ca-dir ./root --profile ec/issuing-ca --csr ca.csr --out ca.pem");
+  await qpki("ca accept ca.pem --ca-dir ./ca");
+  await qpki("ca backup --ca-dir ./ca --out ca.tar --include-plain-keys");
+  await qpki("ca restore ca.tar --ca-dir ./restored");
+  await qpki("ca check --ca-dir ./restored --repair");
+  const changes = (await events(tmp)).filter(({ event }) => /^ca\./.test(event));
+  assert.deepEqual(names(changes), [
+    ...["ca.init intent", "ca.init ok", "ca.init intent", "ca.init ok", "ca.accept intent", "ca.accept ok"],
+    ...["ca.backup intent", "ca.backup ok", "ca.restore intent", "ca.restore ok", "ca.repair intent", "ca.repair ok"],
+  ]);
+  assert.equal(changes[5]!.serial!.length, 32);
+  assert.equal(changes[7]!.details!["plain_keys"], true);
+});

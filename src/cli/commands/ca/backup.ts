@@ -1,3 +1,5 @@
+import { audited } from "../../../audit/trail.ts";
+import { caFacts } from "../../../ca/audit_facts.ts";
 import { existsError, pathExists, writeFileDurably } from "../../../files.ts";
 import { sha256Hex } from "../../../keys/digest.ts";
 import { changeOptions } from "../../../ca/deps.ts";
@@ -29,9 +31,17 @@ const command: Command = {
     if (!input.on(FORCE.name) && await pathExists(path)) throw existsError(out);
     const store = await CaStore.open(joinPath(ctx.cwd, folder));
     const options = { ...changeOptions(ctx), plainKeys: input.on(PLAIN_KEYS.name) };
-    const { archive, files, leftOut } = await backupCa(store, options);
-    // whoever has the keys, encrypted as they are, has a start
-    await writeFileDurably(path, archive, { mode: 0o600, overwrite: input.on(FORCE.name) });
+    const { archive, files, leftOut } = await audited(ctx.audit, { event: "ca.backup", ...caFacts(store) }, {
+      async work() {
+        const made = await backupCa(store, options);
+        // whoever has the keys, encrypted as they are, has a start
+        await writeFileDurably(path, made.archive, { mode: 0o600, overwrite: input.on(FORCE.name) });
+        return made;
+      },
+      facts: async (made) => ({
+        details: { out: path, sha256: await sha256Hex(made.archive), plain_keys: options.plainKeys },
+      }),
+    });
     const tokenKeys = Object.entries(store.meta.versions).flatMap(([version, { keys }]) =>
       keys.flatMap(({ id, storage }) => storage.type === "pkcs11" ? [{ version, id, storage }] : [])
     );

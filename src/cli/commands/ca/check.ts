@@ -1,3 +1,4 @@
+import { audited } from "../../../audit/trail.ts";
 import { checkCa, recoverCa } from "../../../ca/check.ts";
 import { repairedReport, reportOf } from "../../../ca/repair.ts";
 import { joinPath } from "../../../store/layout.ts";
@@ -26,7 +27,10 @@ const command: Command = {
     const options = { token: !input.on(NO_TOKEN.name), passphrase: ctx.passphrase(input.text(CA_PASSPHRASE.name)) };
     const check = () => checkCa(path, options, ctx);
     const report = input.on(REPAIR.name)
-      ? await repairedReport(check, (tell) => recoverCa(path, ctx, tell))
+      ? await audited(ctx.audit, { event: "ca.repair", ca: { folder: path } }, {
+        work: () => repairedReport(check, (tell) => recoverCa(path, ctx, tell)),
+        facts: ({ repaired }) => ({ details: { repaired } }),
+      })
       : await reportOf(check);
     return checkResult(folder, report, input);
   },

@@ -1,3 +1,5 @@
+import { audited } from "../../../audit/trail.ts";
+import { caFacts } from "../../../ca/audit_facts.ts";
 import { readFileBytes } from "../../../files.ts";
 import { joinPath } from "../../../store/layout.ts";
 import { restoreBackup, verifyBackup } from "../../../store/restore.ts";
@@ -47,7 +49,12 @@ const command: Command = {
       return { data: { ...found, restored: false }, text };
     }
     const options = { force: input.on(FORCE.name), now: ctx.now(), signal: ctx.signal };
-    const restored = await restoreBackup(backup, joinPath(ctx.cwd, folder), options);
+    const target = joinPath(ctx.cwd, folder);
+    const event = { event: "ca.restore", ...caFacts({ folder: target, meta: backup.meta }) };
+    const restored = await audited(ctx.audit, event, {
+      work: () => restoreBackup(backup, target, options),
+      facts: ({ aside }) => ({ details: { archive: joinPath(ctx.cwd, file), aside } }),
+    });
     const aside = restored.aside === undefined ? undefined : restored.aside.replace(joinPath(ctx.cwd, folder), folder);
     if (restored.unknown.length > 0) {
       const serials = restored.unknown.slice(0, 5).join(", ");
