@@ -92,3 +92,52 @@ qpki ca init --hsm-config ./hsm.yaml \
   --profile ec/root-ca \
   --var cn="HSM Root CA" \
   --dir ./hsm-ca
+
+scenario: web guide, COSE and CWT, EC
+setup: export HSM_PIN="****"
+setup: qpki ca init --hsm-config ./hsm.yaml --key-label cose-key --profile ec/root-ca --var cn=COSE --ca-dir ./ca
+setup: echo content > document.pdf
+export HSM_PIN="****"
+# Create CWT with HSM-stored ML-DSA key
+qpki cose sign --type cwt \
+--cert ./ca/ca.crt \
+--hsm-config ./hsm.yaml --key-label cose-key \
+--iss "https://issuer.example.com" \
+--sub "subject-123" --exp 24h \
+-o token.cbor
+# Verify CWT
+qpki cose verify token.cbor --ca ./ca/ca.crt
+setup: qpki cose info token.cbor | grep -q ES384
+setup: mv ca first-ca
+setup: qpki ca init --hsm-config ./hsm.yaml --key-label signing-key --profile ec/root-ca --var cn=Signing --ca-dir ./ca
+# Sign arbitrary data (COSE_Sign1)
+qpki cose sign --type sign1 \
+--cert ./ca/ca.crt \
+--hsm-config ./hsm.yaml --key-label signing-key \
+--data document.pdf \
+-o signed-document.cbor
+# Verify with data
+qpki cose verify signed-document.cbor --ca ./ca/ca.crt --data document.pdf
+
+scenario: web guide, COSE and CWT, RSA-PSS
+setup: export HSM_PIN="****"
+setup: qpki ca init --hsm-config ./hsm.yaml --key-label cose-key --profile rsa/root-ca --var cn=COSE --ca-dir ./ca
+setup: echo content > document.pdf
+export HSM_PIN="****"
+qpki cose sign --type cwt \
+--cert ./ca/ca.crt \
+--hsm-config ./hsm.yaml --key-label cose-key \
+--iss "https://issuer.example.com" \
+--sub "subject-123" --exp 24h \
+-o token.cbor
+# Verify CWT
+qpki cose verify token.cbor --ca ./ca/ca.crt
+setup: qpki cose info token.cbor | grep -q PS256
+setup: mv ca first-ca
+setup: qpki ca init --hsm-config ./hsm.yaml --key-label signing-key --profile rsa/root-ca --var cn=Signing --ca-dir ./ca
+qpki cose sign --type sign1 \
+--cert ./ca/ca.crt \
+--hsm-config ./hsm.yaml --key-label signing-key \
+--data document.pdf \
+-o signed-document.cbor
+qpki cose verify signed-document.cbor --ca ./ca/ca.crt --data document.pdf
