@@ -1,7 +1,7 @@
 import { InputError } from "../errors.ts";
 import { pathExists, readFileText } from "../files.ts";
 import type { PassphraseSource } from "../keys/types.ts";
-import { CaStore } from "../store/ca.ts";
+import { CaStore, isCaFolder } from "../store/ca.ts";
 import {
   CA_CERTIFICATE_FILE,
   CRL_FOLDER,
@@ -18,7 +18,7 @@ import { type LenientIndex, readLenientIndex } from "./check_index.ts";
 import { checkIssuedFiles } from "./check_issued.ts";
 import { checkJournal, type JournalCheck } from "./check_journal.ts";
 import { checkKeys } from "./check_keys.ts";
-import { checkLeftovers } from "./check_leftovers.ts";
+import { checkStaged, checkTemporary } from "./check_leftovers.ts";
 import { checkWritable } from "./check_modes.ts";
 import { Findings } from "./check_report.ts";
 import { type CheckScene, checkVersions, type VersionCertificate } from "./check_versions.ts";
@@ -36,11 +36,13 @@ export interface CaCheckOptions {
 /**
  * Checks a CA: whether metadata, index, files, chain, CRLs and keys agree. What is wrong becomes a finding, never an error;
  * nothing is changed. Takes the CA's lock for the moment in which it reads what changes.
- * @throws {InputError} `ca.not_found`, `meta.newer`; {OperationError} `ca.locked`; {InterruptedError}.
+ * @throws {InputError} `ca.not_found` when there is neither a CA nor what an interrupted command left of one, `meta.newer`; {OperationError} `ca.locked`; {InterruptedError}.
  */
 export async function checkCa(folder: string, options: CaCheckOptions, deps: Deps): Promise<Findings> {
   const findings = new Findings();
-  await checkLeftovers(folder, findings);
+  await checkStaged(folder, { ...options, findings, deps });
+  if (!await isCaFolder(folder) && findings.list.length > 0) return findings;
+  await checkTemporary(folder, findings);
   const journal = await checkJournal(folder, findings, deps);
   const now = deps.now();
   const seen = await takeSnapshot(folder, deps, findings);
@@ -56,7 +58,10 @@ export async function checkCa(folder: string, options: CaCheckOptions, deps: Dep
     findings,
     deps,
     lost: journal.keys,
-    closeIntent: (seq) => store.change("repair", (change) => change.undo([seq])),
+    async settle({ seq, origin }) {
+      await store.change("repair", (change) => change.undo([seq]));
+      return `Settled in the journal: ${origin}`;
+    },
   });
   await checkWritable([".", META_FILE, INDEX_FILE, CRL_NUMBER_FILE, ISSUED_FOLDER, CRL_FOLDER, CA_CERTIFICATE_FILE], {
     folder,
@@ -70,6 +75,8 @@ export async function checkCa(folder: string, options: CaCheckOptions, deps: Dep
  * @throws {InputError} `meta.invalid`, `journal.damaged`, `store.lost`; {OperationError} `ca.locked`, `file.write`.
  */
 export async function recoverCa(folder: string, deps: Deps, tell: (text: string) => void): Promise<void> {
+  // what was never seen has no journal of its own yet
+  if (!await isCaFolder(folder)) return;
   const store = await CaStore.open(folder);
   await store.change("repair", () => Promise.resolve(), { warn: tell, signal: deps.signal });
 }

@@ -11,9 +11,8 @@ export interface LostKey {
   readonly key: KeyIntent;
   /** Number of the intent in the journal. */
   readonly seq: number;
-  /** The command's word, and when it was. */
-  readonly op: string;
-  readonly time: string;
+  /** Which command it was, in words. */
+  readonly origin: string;
 }
 
 /** What the journal says about commands that were cut short. */
@@ -58,7 +57,11 @@ function tell({ action, text }: RecoveryStep, findings: Findings): void {
 }
 
 function lostKeys({ action, keys = [], seq = 0, op = "", time = "" }: RecoveryStep): LostKey[] {
-  return action === "key" ? keys.map((key) => ({ key, seq, op, time })) : [];
+  return action === "key" ? keys.map((key) => ({ key, seq, origin: originOf(op, time) })) : [];
+}
+
+function originOf(op: string, time: string): string {
+  return `the interrupted command "${op}" of ${time}`;
 }
 
 /** Intents whose command is long gone and whose keys nobody has looked for yet. */
@@ -68,7 +71,7 @@ async function forgottenKeys(folder: string): Promise<LostKey[]> {
   for (const intent of last?.open ?? []) {
     if (intent.owner !== GONE) continue;
     const { keys = [], seq, op, time } = await readIntent(folder, intent);
-    lost.push(...keys.map((key) => ({ key, seq, op, time })));
+    lost.push(...keys.map((key) => ({ key, seq, origin: originOf(op, time) })));
   }
   return lost;
 }

@@ -32,8 +32,8 @@ export interface KeyCheckOptions {
   readonly passphrase?: PassphraseSource | undefined;
   /** Keys that interrupted commands may have made. */
   readonly lost?: readonly LostKey[];
-  /** Notes in the journal that an intent is settled. */
-  closeIntent?(seq: number): Promise<void>;
+  /** Notes that nothing is left of an intent: its key is in use, or not there. Says what it did. */
+  settle?(lost: LostKey): Promise<string>;
 }
 
 type TokenStorage = Extract<KeyStorage, { type: "pkcs11" }>;
@@ -179,7 +179,7 @@ async function checkToken(config: string, { keys, lost }: InToken, options: KeyC
 function tellLost(
   lost: LostKey,
   { infos, named, path }: { infos: readonly KeyInfo[]; named: ReadonlySet<string | undefined>; path: string },
-  { findings, closeIntent }: KeyCheckOptions,
+  { findings, settle }: KeyCheckOptions,
 ): void {
   const { label, key_id: id } = lost.key;
   const found = infos.find(({ ref }) =>
@@ -197,21 +197,14 @@ function tellLost(
     });
   }
   findings.warning("leftover.intent", `${lostName(lost)} is ${found ? "in use" : "not in the token"}`, {
-    hint: "Note it in the journal: qpki ca check --repair",
-    ...(closeIntent
-      ? {
-        fix: async () => {
-          await closeIntent(lost.seq);
-          return `The interrupted command "${lost.op}" of ${lost.time} is settled in the journal`;
-        },
-      }
-      : {}),
+    hint: "Settle it: qpki ca check --repair",
+    ...(settle ? { fix: () => settle(lost) } : {}),
   });
 }
 
-function lostName({ key, op, time }: LostKey): string {
+function lostName({ key, origin }: LostKey): string {
   const id = key.key_id === undefined ? "" : ` (id ${key.key_id})`;
-  return `The key "${key.label ?? ""}"${id} that the interrupted command "${op}" of ${time} began to make`;
+  return `The key "${key.label ?? ""}"${id} that ${origin} began to make`;
 }
 
 /** A word for a shell. */

@@ -20,16 +20,21 @@ export async function repairedReport(
 ): Promise<CheckReport> {
   const repaired: string[] = [];
   const failed = new Findings();
-  try {
-    await recover((text) => void repaired.push(text));
-  } catch (error) {
-    failed.caught(error);
+  async function recovered(): Promise<Findings> {
+    try {
+      await recover((text) => void repaired.push(text));
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (code === undefined || !failed.list.some((one) => one.code === code)) failed.caught(error);
+    }
+    return await check();
   }
-  let found = await check();
+  let found = await recovered();
   for (let round = 0; round < MOST_ROUNDS && found.list.some(({ fix }) => fix); round++) {
     const before = repaired.length;
     for (const finding of found.list) await applyFix(finding, repaired, failed);
-    found = await check();
+    // a folder that came to light has a journal of its own
+    found = await recovered();
     if (repaired.length === before) break;
   }
   // what stopped the recovery may be what the check tells too

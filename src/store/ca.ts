@@ -246,10 +246,14 @@ export function unknownSerial(serial: string, folder: string): InputError {
 async function readCaMeta(folder: string): Promise<CaMeta> {
   const path = joinPath(folder, META_FILE);
   if (!await pathExists(path)) {
+    const { findLeftovers } = await import("./leftovers.ts");
+    const left = await findLeftovers(folder).catch(() => []);
     throw new InputError(`Cannot open the CA "${folder}": there is no ${META_FILE}`, {
       code: "ca.not_found",
       file: path,
-      hint: "Name the folder of the CA with --ca-dir, or make a CA with: qpki ca init",
+      hint: left.length > 0
+        ? `A command was interrupted. Run: qpki ca check --repair --ca-dir ${folder}`
+        : "Name the folder of the CA with --ca-dir, or make a CA with: qpki ca init",
     });
   }
   return checkCaMeta(readMetaObject(await readFileText(path), path, CA_MIGRATIONS), path);

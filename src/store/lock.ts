@@ -36,9 +36,8 @@ const LONGEST_WAIT_MS = 60;
  * @throws {OperationError} `ca.locked` naming the holder when the wait is over; `file.write` when the file cannot be made.
  */
 export async function acquireLock(path: string, action: string, options: LockOptions = {}): Promise<Lock> {
-  const file = await openLockFile(path);
+  const file = await lockCurrent(path, options);
   try {
-    await waitForTurn(file, path, options);
     await writeOwner(file, path, action);
   } catch (error) {
     file.close();
@@ -89,6 +88,22 @@ export async function isLocked(path: string): Promise<boolean> {
   } catch (cause) {
     // another user's file, or a file system without locks: it cannot be told, and counts as held
     return !(cause instanceof Deno.errors.NotFound);
+  }
+}
+
+/** Locks the file that is at `path` when the lock is got: a restored CA has taken the place of another one meanwhile. */
+async function lockCurrent(path: string, options: LockOptions): Promise<Deno.FsFile> {
+  for (;;) {
+    const file = await openLockFile(path);
+    try {
+      await waitForTurn(file, path, options);
+      const [own, there] = await Promise.all([file.stat(), Deno.stat(path).catch(() => undefined)]);
+      if (there && own.ino === there.ino && own.dev === there.dev) return file;
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    file.close();
   }
 }
 

@@ -11,7 +11,8 @@ import { checkManifest, type LeftOut, type Manifest, MANIFEST_FILE, parseManifes
 import type { CaMeta } from "./meta.ts";
 import { checkCaMeta } from "./meta_check.ts";
 import { CA_MIGRATIONS, readMetaObject } from "./migrations.ts";
-import { RESTORE_MARK, stagingName } from "./staging_names.ts";
+import { markRestore, switchFolders } from "./restore_switch.ts";
+import { StagedFolder } from "./staged_folder.ts";
 import { readTar, type TarEntry } from "./tar.ts";
 
 /** Files written at the same time. */
@@ -102,49 +103,41 @@ export async function restoreBackup(
   }
   await using _lock = hasCa ? await acquireLock(joinPath(place, LOCK_FILE), "restore", options) : undefined;
   await makeFolder(parentFolder(place));
-  const staging = joinPath(parentFolder(place), stagingName(place, encodeHex(randomBytes(4))));
-  let moved = false;
+  const name = place.slice(place.lastIndexOf("/") + 1);
+  const staging = joinPath(parentFolder(place), `.${name}.qpki-${encodeHex(randomBytes(4))}`);
+  let staged: StagedFolder | undefined;
+  let decided = false;
   try {
-    await makeFolder(staging);
-    // whoever finds the folder can tell that somebody is at work on it
-    await using _own = await acquireLock(joinPath(staging, LOCK_FILE), "restore");
     const known = hasCa ? await compare(place, backup) : undefined;
-    await writeEntries(staging, backup.entries);
+    await makeFolder(staging);
+    // the journal first: it goes on in the restored CA, and its lock says that somebody is at work
+    const [journal, others] = partition(backup.entries, ({ path }) => path.split("/")[0]!.startsWith("journal"));
+    await writeEntries(staging, journal);
+    staged = await StagedFolder.take(staging, "restore");
+    await writeEntries(staging, others);
     if (known?.crlNumber !== undefined) {
       await writeFileDurably(joinPath(staging, CRL_NUMBER_FILE), `${known.crlNumber}\n`, { overwrite: true });
     }
     await proveFolder(staging);
     const aside = hasCa ? await freeName(`${place}.old-${stamp(options.now)}`) : undefined;
+    await markRestore(staging, aside);
     // from here on an interruption is finished by: qpki ca check --repair
-    await writeFileDurably(joinPath(staging, RESTORE_MARK), `${JSON.stringify({ aside: aside ?? null })}\n`);
-    moved = true;
-    await switchFolders(staging, place, aside);
+    decided = true;
+    await staged.ready();
+    await staged.publish(() => switchFolders(staging, place));
     return {
       unknown: known?.unknown ?? [],
       ...(aside === undefined ? {} : { aside }),
       ...(known?.crlNumber === undefined ? {} : { crlNumber: known.crlNumber }),
     };
   } finally {
-    if (!moved) await Deno.remove(staging, { recursive: true }).catch(() => {});
+    await staged?.close();
+    if (!decided) await Deno.remove(staging, { recursive: true }).catch(() => {});
   }
 }
 
-/** Moves a finished folder to its place; an interruption at any point is finished by calling it again. */
-export async function switchFolders(staging: string, place: string, aside: string | undefined): Promise<void> {
-  try {
-    if (aside !== undefined && !await pathExists(aside) && await pathExists(place)) await Deno.rename(place, aside);
-    await Deno.rename(staging, place);
-    await syncFolder(parentFolder(place));
-    await Deno.remove(joinPath(place, RESTORE_MARK));
-    await syncFolder(place);
-  } catch (cause) {
-    throw new OperationError(`Cannot move the restored CA to "${place}"`, {
-      code: "restore.unfinished",
-      object: place,
-      hint: "Finish it with: qpki ca check --repair",
-      cause,
-    });
-  }
+function partition<T>(items: readonly T[], isFirst: (item: T) => boolean): [first: T[], others: T[]] {
+  return [items.filter(isFirst), items.filter((item) => !isFirst(item))];
 }
 
 /** What the CA that is there has beyond the backup. */
