@@ -1,3 +1,5 @@
+import { audited } from "../audit/trail.ts";
+import { caFacts } from "../ca/audit_facts.ts";
 import type { Deps } from "../ca/deps.ts";
 import { revokeCertificate } from "../ca/revoke.ts";
 import { OperationError } from "../errors.ts";
@@ -30,6 +32,18 @@ export interface RevokeRequest {
  * @throws {InputError} `version.unknown`, `serial.unknown`, `index.damaged`; {OperationError} `ca.locked`.
  */
 export async function revokeVersion(store: CredentialStore, request: RevokeRequest, deps: Deps): Promise<RevokedOne[]> {
+  const { id } = store.version(request.versionId);
+  const { ca, reason } = request;
+  const event = {
+    event: "credential.revoke",
+    ...caFacts(ca),
+    credential: store.folder,
+    details: { version: id, reason },
+  };
+  return await audited(deps.audit, event, { work: () => revokeAll(store, request, deps) });
+}
+
+async function revokeAll(store: CredentialStore, request: RevokeRequest, deps: Deps): Promise<RevokedOne[]> {
   const { id, version } = store.version(request.versionId);
   const revoked: RevokedOne[] = [];
   for (const { serial, profile } of version.certificates) {

@@ -202,3 +202,19 @@ Deno.test("requests that are accepted, backups, restored CAs and repairs in the 
   assert.equal(changes[5]!.serial!.length, 32);
   assert.equal(changes[7]!.details!["plain_keys"], true);
 });
+
+Deno.test("credentials that are revoked, and private keys that are exported, in the log", async () => {
+  using tmp = tempFolder();
+  const qpki = shell(tmp);
+  await qpki("ca init --profile ec/root-ca --var cn=Root --ca-dir ./ca");
+  await qpki("credential enroll alice --ca-dir ./ca --cred-dir ./creds --profile ec/tls-client --var cn=alice");
+  await qpki("credential export alice --cred-dir ./creds --format p12 --out a.p12 --export-passphrase env:PP");
+  await qpki("credential export alice --cred-dir ./creds --out a.pem");
+  await qpki("credential revoke alice --cred-dir ./creds --ca-dir ./ca");
+  const changes = (await events(tmp)).filter(({ event }) => /^credential\.(export|revoke)|^cert\.revoke/.test(event));
+  assert.deepEqual(names(changes), [
+    ...["credential.export intent", "credential.export ok"],
+    ...["credential.revoke intent", "cert.revoke intent", "cert.revoke ok", "credential.revoke ok"],
+  ]);
+  assert.ok(!tmp.read("audit.jsonl").includes(SECRET));
+});

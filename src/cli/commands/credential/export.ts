@@ -1,3 +1,4 @@
+import { audited } from "../../../audit/trail.ts";
 import { type Bundle, certificatesPem, exportCertificates, type ExportRequest } from "../../../credential/export.ts";
 import { UsageError } from "../../../errors.ts";
 import { existsError, pathExists, writeFileDurably } from "../../../files.ts";
@@ -112,8 +113,18 @@ async function writePkcs12(
   if (!/^[\x00-\x7f]*$/.test(exportPassphrase.reveal())) {
     ctx.warn("The passphrase has characters beyond ASCII: Java will not open the file");
   }
-  const { der, certificates, keys } = await exportPkcs12(store, { ...request, passphrase, exportPassphrase });
-  await writeFileDurably(path, der, { overwrite, mode: 0o600 });
+  // private keys leave their place
+  const event = { event: "credential.export", credential: store.folder };
+  const { certificates, keys } = await audited(ctx.audit, event, {
+    async work() {
+      const made = await exportPkcs12(store, { ...request, passphrase, exportPassphrase });
+      await writeFileDurably(path, made.der, { overwrite, mode: 0o600 });
+      return made;
+    },
+    facts: (made) => ({
+      details: { out: path, keys: made.keys, serials: made.certificates.map(({ serial }) => serial) },
+    }),
+  });
   const data = {
     id: store.meta.id,
     bundle: request.bundle,
