@@ -90,6 +90,19 @@ export async function pinsOf(keys: { spki: Bytes; alternative?: Bytes | undefine
   return { classical: own, pqc: await spkiFingerprint(keys.alternative) };
 }
 
+/**
+ * Entries of a certificate's keys, each with a pin: metadata of the older tool has none, and its label may become that of a
+ * later version's key too.
+ */
+export async function pinnedKeys({ certificate, keys }: CaCertificate): Promise<KeyEntry[]> {
+  if (keys.every(({ spki_sha256: pin, storage }) => pin !== undefined || storage.type === "software")) return [...keys];
+  const pins = await pinsOf({ spki: certificate.spki, alternative: alternativeSpki(certificate) });
+  return keys.map((entry) => {
+    const pin = entry.spki_sha256 ?? (keys.length === 1 ? pins["default"] : pins[entry.id]);
+    return pin === undefined ? entry : { ...entry, spki_sha256: pin };
+  });
+}
+
 /** Whether the keys are those that entries pin; an entry without a pin fits every key. */
 export function fitsPins(entries: readonly KeyEntry[], pins: Readonly<Record<string, string>>): boolean {
   if (entries.length !== Object.keys(pins).length) return false;

@@ -18,6 +18,8 @@ export interface CurrentPlaces {
   readonly pqc?: TokenPlace | "software";
   /** Whether a key file of the version is encrypted. */
   readonly encrypted: boolean;
+  /** Labels in tokens that a new key may have again. */
+  readonly labels?: ReadonlySet<string>;
 }
 
 /**
@@ -39,6 +41,7 @@ export async function currentPlaces(
     ...(classical ? { classical } : {}),
     ...(pqc ? { pqc } : {}),
     encrypted: await isEncrypted(current, where),
+    labels: sharedLabels(all),
   };
 }
 

@@ -3,7 +3,7 @@ import { encodeHex, equalBytes, randomBytes } from "../bytes.ts";
 import { InputError, OperationError, QpkiError } from "../errors.ts";
 import { makeFolder, readFileBytes } from "../files.ts";
 import type { PassphraseSource } from "../keys/types.ts";
-import type { CaStore } from "../store/ca.ts";
+import { CaStore } from "../store/ca.ts";
 import type { CaChange } from "../store/change.ts";
 import { FileNames } from "../store/file_names.ts";
 import {
@@ -40,7 +40,7 @@ import {
 } from "./own_certificates.ts";
 import { keysOfProfiles, wantedKeys } from "./profile_keys.ts";
 import { schemeFor } from "./signer.ts";
-import { nextVersionId, refusePending } from "./versions.ts";
+import { nextVersionId, pinnedVersions, refusePending } from "./versions.ts";
 
 /** A further version of a CA. */
 export interface RotateRequest extends OwnRequest, KeyPlaces {
@@ -359,7 +359,9 @@ async function write(
   });
   if (chain.length > 0) version.chain = versionChainFile(id);
   if (links.length > 0) version.cross_certificates = links.map(({ entry }) => entry);
-  await change.writeMeta({ ...change.meta, versions: { ...change.meta.versions, [id]: version } });
+  // the label of an earlier key may be the new one's too now
+  const earlier = await pinnedVersions(new CaStore(change.folder, change.meta));
+  await change.writeMeta({ ...change.meta, versions: { ...earlier, [id]: version } });
 }
 
 function changed(store: CaStore): OperationError {

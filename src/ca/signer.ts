@@ -9,7 +9,7 @@ import { joinPath } from "../store/layout.ts";
 import type { CaVersion, KeyEntry } from "../store/meta.ts";
 import { alternativeSpki } from "../x509/certificate.ts";
 import type { Certificate } from "../x509/types.ts";
-import { type CaCertificate, caCertificates, pinsOf } from "./certificates.ts";
+import { type CaCertificate, caCertificates, pinnedKeys } from "./certificates.ts";
 import type { Deps } from "./deps.ts";
 import { type HolderKey, holderKey } from "./holder_key.ts";
 import { resolveHsmConfig } from "./hsm_path.ts";
@@ -142,19 +142,6 @@ export async function locateKey(
  */
 export function schemeFor(ca: OpenCa, wish: Parameters<typeof chooseScheme>[1]): SchemeRow {
   return wish === undefined ? ca.signer.scheme : chooseScheme(ca.key.algorithm, wish);
-}
-
-/**
- * Entries of a certificate's keys, each with its pin: metadata of the older tool has none, and its label may be that of a
- * later version's key too. A certificate of other keys is told by {@link certifiedKey}.
- */
-async function pinnedKeys({ certificate, keys }: CaCertificate): Promise<KeyEntry[]> {
-  if (keys.every((entry) => entry.spki_sha256 !== undefined || entry.storage.type === "software")) return [...keys];
-  const pins = await pinsOf({ spki: certificate.spki, alternative: alternativeSpki(certificate) });
-  return keys.map((entry) => {
-    const pin = entry.spki_sha256 ?? (keys.length === 1 ? pins["default"] : pins[entry.id]);
-    return pin === undefined ? entry : { ...entry, spki_sha256: pin };
-  });
 }
 
 /** The keys of a certificate as one, compared with it. */

@@ -2,7 +2,8 @@ import { InputError, OperationError } from "../errors.ts";
 import { pathExists } from "../files.ts";
 import type { CaStore } from "../store/ca.ts";
 import { versionFolder } from "../store/layout.ts";
-import { type CaMeta, type CaVersion, isAwaited, type VersionStatus } from "../store/meta.ts";
+import { type CaMeta, type CaVersion, isAwaited, type KeyEntry, type VersionStatus } from "../store/meta.ts";
+import { caCertificates, pinnedKeys } from "./certificates.ts";
 import { type CertificateFacts, certificateFacts, keyFacts } from "./info.ts";
 
 /** Facts of a version for printing; keys are those of `ca versions --json`. */
@@ -85,4 +86,26 @@ async function holdsFiles(folder: string): Promise<boolean> {
 export function namedVersion(store: CaStore, wanted: string): { id: string; version: CaVersion } {
   if (wanted !== "") return store.version(wanted);
   throw new InputError("Cannot tell which version is meant: its id is empty", { code: "version.unknown" });
+}
+
+/** Keys of every version, each with a pin where its certificate tells the key. */
+export async function allKeys(store: CaStore): Promise<KeyEntry[]> {
+  return Object.values(await pinnedVersions(store)).flatMap(({ keys }) => keys);
+}
+
+/** The versions as metadata lists them, each key in a token with a pin: only then may a later key have its label too. */
+export async function pinnedVersions(store: CaStore): Promise<CaMeta["versions"]> {
+  const versions: CaMeta["versions"] = {};
+  for (const [id, version] of Object.entries(store.meta.versions)) {
+    if (isAwaited(version)) {
+      versions[id] = version;
+      continue;
+    }
+    const pinned = new Map<KeyEntry, KeyEntry>();
+    for (const one of await caCertificates(store, id)) {
+      for (const [i, entry] of (await pinnedKeys(one)).entries()) pinned.set(one.keys[i]!, entry);
+    }
+    versions[id] = { ...version, keys: version.keys.map((entry) => pinned.get(entry) ?? entry) };
+  }
+  return versions;
 }

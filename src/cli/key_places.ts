@@ -109,7 +109,8 @@ async function tokenPlace(
   if (!ref) return undefined;
   const isPresent = present &&
     await absolutePath(ref.config, ctx.cwd) === await absolutePath(present.ref.config, ctx.cwd);
-  return isPresent ? { ...present, ref } : { type: "pkcs11", ref, existing };
+  if (isPresent) return { ...present, ref };
+  return { type: "pkcs11", ref, existing, ...(current?.labels ? { earlierLabels: current.labels } : {}) };
 }
 
 function statedPlaces(

@@ -68,3 +68,20 @@ setup: [ "$(grep -c '"label": "composite-root"' composite-hsm-ca/ca.meta.json)" 
 setup: qpki crl gen --ca-dir ./composite-hsm-ca
 setup: qpki cert verify composite-hsm-ca/ca.crt --ca composite-hsm-ca/ca.crt --crl composite-hsm-ca/crl/ca.crl
 setup: [ ! -e composite-hsm-ca/versions/v1/keys ]
+
+scenario: guide 11.3, rotation of a hybrid CA
+export HSM_PIN="****"
+setup: qpki ca init --hsm-config examples/hsm/utimaco-simulator.yaml --key-label catalyst-root --profile hybrid/catalyst/root-ca --var cn="Catalyst Root CA" --ca-dir ./catalyst-hsm-ca
+
+# Rotate Catalyst CA (generates new keys in HSM)
+qpki ca rotate --ca-dir ./catalyst-hsm-ca \
+  --profile hybrid/catalyst/root-ca
+
+# Verify rotation created new key versions
+qpki ca versions --ca-dir ./catalyst-hsm-ca
+setup: qpki ca versions --ca-dir ./catalyst-hsm-ca | grep '^v2 *pending'
+setup: [ "$(grep -c '"label": "catalyst-root"' catalyst-hsm-ca/ca.meta.json)" = 4 ]
+setup: [ "$(grep '"key_id"' catalyst-hsm-ca/ca.meta.json | sort -u | wc -l)" = 4 ]
+setup: qpki ca activate --ca-dir ./catalyst-hsm-ca --version 2
+setup: qpki crl gen --ca-dir ./catalyst-hsm-ca
+setup: [ ! -e catalyst-hsm-ca/versions/v2/keys ]

@@ -141,3 +141,19 @@ qpki cose sign --type sign1 \
 --data document.pdf \
 -o signed-document.cbor
 qpki cose verify signed-document.cbor --ca ./ca/ca.crt --data document.pdf
+
+scenario: guide 11.3, rotation of a hybrid CA; SoftHSM2 has its classical key, the other one is in a file
+export HSM_PIN="****"
+setup: qpki ca init --hsm-config ./hsm.yaml --key-label catalyst-root --profile hybrid/catalyst/root-ca --var cn="Catalyst Root CA" --ca-dir ./catalyst-hsm-ca --pqc-in software
+
+# Rotate Catalyst CA (generates new keys in HSM)
+qpki ca rotate --ca-dir ./catalyst-hsm-ca \
+  --profile hybrid/catalyst/root-ca
+
+# Verify rotation created new key versions
+qpki ca versions --ca-dir ./catalyst-hsm-ca
+setup: qpki ca versions --ca-dir ./catalyst-hsm-ca | grep '^v2 *pending'
+setup: [ "$(grep -c '"label": "catalyst-root"' catalyst-hsm-ca/ca.meta.json)" = 2 ]
+setup: [ "$(grep '"key_id"' catalyst-hsm-ca/ca.meta.json | sort -u | wc -l)" = 2 ]
+setup: qpki ca activate --ca-dir ./catalyst-hsm-ca --version 2
+setup: qpki crl gen --ca-dir ./catalyst-hsm-ca

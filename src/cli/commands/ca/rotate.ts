@@ -5,8 +5,8 @@ import { describeStorage, keyAlgorithms, roleOf } from "../../../ca/info.ts";
 import { keyParts } from "../../../ca/key_parts.ts";
 import { type KeyPlaces, placeOf } from "../../../ca/obtain_keys.ts";
 import { planRotation, rotateCa, type Rotation, type RotationPlan } from "../../../ca/rotate.ts";
-import { refusePending } from "../../../ca/versions.ts";
-import { UsageError } from "../../../errors.ts";
+import { allKeys, refusePending } from "../../../ca/versions.ts";
+import { TokenError, UsageError } from "../../../errors.ts";
 import { writeFileDurably } from "../../../files.ts";
 import type { CompiledProfile } from "../../../profile/types.ts";
 import { CaStore } from "../../../store/ca.ts";
@@ -89,8 +89,11 @@ const command: Command = {
         ? { crossSign: { passphrase: ctx.passphrase(opens, "Passphrase of the present CA key") } }
         : {}),
     };
-    if (input.on("dry-run")) return describePlan(await planRotation(store, request, ctx), folder);
-    const rotation = await rotateCa(store, request, ctx);
+    const hinting = (error: unknown): never => {
+      throw suggestSoftware(error);
+    };
+    if (input.on("dry-run")) return describePlan(await planRotation(store, request, ctx).catch(hinting), folder);
+    const rotation = await rotateCa(store, request, ctx).catch(hinting);
     if (out !== undefined) {
       await writeFileDurably(out, encodePem("CERTIFICATE REQUEST", rotation.csr!.der), {
         overwrite: input.on(FORCE.name),
@@ -108,8 +111,7 @@ async function newPlaces(
   { store, profiles }: { store: CaStore; profiles: readonly CompiledProfile[] },
 ): Promise<KeyPlaces> {
   const { version } = store.version();
-  const all = Object.values(store.meta.versions).flatMap(({ keys }) => keys);
-  const current = await currentPlaces(version.keys, all, { folder: store.folder, deps: ctx });
+  const current = await currentPlaces(version.keys, await allKeys(store), { folder: store.folder, deps: ctx });
   const places = await keyPlaces(input, ctx, { profiles, current, question: "Passphrase of the new CA key" });
   const inToken = profiles.flatMap((profile) => keyParts(profile))
     .some((part) => placeOf(part, places).type === "pkcs11");
@@ -120,6 +122,16 @@ async function newPlaces(
   throw new UsageError("Cannot rotate: a present key is in a token, and every new one would be in a file", {
     code: "usage.place",
     hint: "Add --pqc-in token to keep the CA in its token, or --software to take it out",
+  });
+}
+
+/** A token that cannot serve the new keys can be left, but only on purpose. */
+function suggestSoftware(error: unknown): unknown {
+  if (!(error instanceof TokenError) || error.code !== "mechanism.absent") return error;
+  return new TokenError(error.message, {
+    code: error.code,
+    hint: `${error.hint ?? ""}. --software takes the CA's keys out of the token`.replace(/^\. /, ""),
+    cause: error,
   });
 }
 
