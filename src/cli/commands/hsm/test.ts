@@ -1,3 +1,4 @@
+import { audited } from "../../../audit/trail.ts";
 import { EXIT, type ExitStatus, InputError, InterruptedError, type QpkiError, TokenError } from "../../../errors.ts";
 import { type TestReport, type TestStep, testToken } from "../../../pkcs11/diagnose.ts";
 import type { Command } from "../../command.ts";
@@ -15,12 +16,19 @@ export default {
   examples: ["qpki hsm test --hsm-config ./hsm.yaml", "qpki hsm test --hsm-config ./hsm.yaml --json"],
   async run(input, ctx) {
     const target = await requiredTarget(input, ctx);
-    const report = await testTarget(target, {
+    const world = {
       env: ctx.env,
       prompter: ctx.prompter,
       signal: ctx.signal,
       allowFinalTry: input.on("allow-final-try"),
       notify: ctx.warn,
+    };
+    // it logs in, and makes a key that lives as long as the session
+    const report = await audited(ctx.audit, { event: "hsm.test", details: { lib: target.lib } }, {
+      work: () => testTarget(target, world),
+      facts: ({ ok, token }) => ({
+        details: { lib: target.lib, passed: ok, token: token?.label, token_serial: token?.serial },
+      }),
     });
     const failed = report.steps.find((step) => !step.ok);
     if (failed?.error instanceof InterruptedError || ctx.signal.aborted) throw new InterruptedError();

@@ -1,3 +1,5 @@
+import { keyOf } from "../../../audit/keys.ts";
+import { audited } from "../../../audit/trail.ts";
 import { wipe } from "../../../bytes.ts";
 import { readFileBytes } from "../../../files.ts";
 import type { KeyInfo } from "../../../keys/types.ts";
@@ -40,7 +42,14 @@ async function fromFile(path: string, input: Input, ctx: Context): Promise<KeyIn
     await warnIfOpen(absolute, path, ctx);
     if (info.attributes.encrypted !== true) return info;
     const secret = await ctx.passphrase(input.text("passphrase"), `Passphrase of ${path}`)();
-    return secret ? await describeKeyFile(path, file, secret) : info;
+    if (!secret) return info;
+    const key = keyOf({ type: "software", path: absolute });
+    return await audited(ctx.audit, { event: "key.open", key }, {
+      work: () => describeKeyFile(path, file, secret),
+      facts: ({ algorithm, spkiSha256 }) => ({
+        key: keyOf({ type: "software", path: absolute }, { algorithm: algorithm?.name, spki_sha256: spkiSha256 }),
+      }),
+    });
   } finally {
     wipe(file);
   }
