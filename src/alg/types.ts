@@ -66,6 +66,8 @@ export interface KeyAlgorithm {
   };
   /** Key rows of the two keys that a composite one is made of. */
   readonly parts?: { readonly pqc: string; readonly classical: string };
+  /** Number of the curve in COSE (RFC 9053 section 7.1; brainpool: IANA); absent for keys without a curve. */
+  readonly coseCurve?: number;
   /** keyUsage bits a certificate for such a key may carry (RFC 8813, RFC 8410, RFC 3279, RFC 9881, RFC 9909, RFC 9935). */
   readonly keyUsage: readonly KeyUsageBit[];
   /** Schemes such a key may sign with, the default first; none for a KEM. */

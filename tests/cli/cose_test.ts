@@ -289,6 +289,41 @@ Deno.test("a batch: a result for each line, errors where they are, one status", 
   assert.equal(new Set(subjects).size, 200);
 });
 
+Deno.test("COSE_Key: in and out by key convert, as key of a verification, and in the claim that names the holder", async () => {
+  using tmp = tempFolder();
+  const { ok, no } = worldOf(tmp);
+  await ok("key gen -a ecdsa-p256 --out s.key");
+  for (const algorithm of ["ecdsa-p384", "ed448", "rsa-2048", "ml-dsa-65"]) {
+    await ok(`key gen -a ${algorithm} --out k.key`);
+    await ok("key convert k.key --format cose --out k.cosekey");
+    assert.equal(Deno.statSync(tmp.join("k.cosekey")).mode! & 0o777, 0o600);
+    await ok("key convert k.cosekey --out back.key");
+    assert.equal(tmp.read("back.key"), tmp.read("k.key"));
+    await ok("key convert k.cosekey --public --format cose --out pub.cosekey");
+    await ok("key convert pub.cosekey --out pub.pem");
+    await ok("key pub --key k.key --out k.pub");
+    assert.equal(tmp.read("pub.pem"), tmp.read("k.pub"));
+    await ok("cose sign --key k.key --sub x --cnf k.cosekey --out t.cbor");
+    await ok("cose verify t.cbor --key pub.cosekey");
+    const cnf = JSON.parse(await ok("cose info t.cbor --json")).claims.cnf["1"];
+    // never a private half
+    const alike = decodeCbor(Deno.readFileSync(tmp.join("pub.cosekey"))) as Map<number, unknown>;
+    assert.deepEqual(Object.keys(cnf).sort(), [...alike.keys()].map(String).sort());
+    for (const file of ["k.key", "k.cosekey", "back.key", "pub.cosekey", "pub.pem", "k.pub", "t.cbor"]) {
+      Deno.removeSync(tmp.join(file));
+    }
+  }
+  tmp.write("pass", "secret\n", 0o600);
+  await ok("key convert s.key --out locked.key --new-passphrase file:pass");
+  const locked = "key convert locked.key --passphrase file:pass --format cose --out l.cosekey";
+  await no(locked, 2, /the format has no encryption[\s\S]*--decrypt/);
+  await ok(`${locked} --decrypt`);
+  const key = new Map(decodeCbor(Deno.readFileSync(tmp.join("l.cosekey"))) as Map<CborValue, CborValue>);
+  const d = key.get(-4) as Uint8Array<ArrayBuffer>;
+  tmp.write("other.cosekey", encodeCbor(key.set(-4, d.with(5, d[5]! ^ 1))));
+  await no("key convert other.cosekey --out o.key", 4, /belongs to another key/);
+});
+
 const MIB = 1024 * 1024;
 
 Deno.test("a file of 70 MiB: signed detached in pieces, refused where the algorithm or the message needs it whole", async () => {

@@ -170,6 +170,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./credential/activate.ts"),
   },
   {
+    path: ["credential", "check"],
+    summary: "Check that metadata, certificates and keys of credentials agree, and what their CA knows of them",
+    load: () => import("./credential/check.ts"),
+  },
+  {
     path: ["credential", "enroll"],
     summary: "Make keys and their certificates together",
     load: () => import("./credential/enroll.ts"),
@@ -271,7 +276,7 @@ export const COMMANDS: readonly CommandRow[] = [
   },
   {
     path: ["key", "convert"],
-    summary: "Write a private key file anew: other format, other passphrase",
+    summary: "Write a key file anew: other format, other passphrase, COSE_Key",
     load: () => import("./key/convert.ts"),
   },
   {

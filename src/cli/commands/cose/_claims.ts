@@ -3,8 +3,11 @@ import type { CborValue } from "../../../cose/cbor.ts";
 import { CLAIM, claimName, parseClaim } from "../../../cose/cwt.ts";
 import { UsageError } from "../../../errors.ts";
 import { parseDuration } from "../../../profile/duration.ts";
-import type { Flag, Input } from "../../command.ts";
+import { readFileBytes } from "../../../files.ts";
+import { joinPath } from "../../../store/layout.ts";
+import type { Context, Flag, Input } from "../../command.ts";
 import { parseInstant } from "../../crl_input.ts";
+import { readPublicKey } from "../../public_key_input.ts";
 
 /** Flags that state claims; {@link givenClaims} reads them. */
 export const CLAIM_FLAGS: readonly Flag[] = [
@@ -28,9 +31,10 @@ export type GivenClaims = Map<CborValue, CborValue>;
 
 /**
  * The claims that the flags state, without the time of issue.
- * @throws {UsageError} for a claim that is no claim, or is there twice.
+ * @throws {UsageError} for a claim that is no claim, or is there twice; {InputError} for a file that holds no public key.
  */
-export function givenClaims(input: Input, now: Date): GivenClaims {
+export async function givenClaims(input: Input, ctx: Context): Promise<GivenClaims> {
+  const now = ctx.now();
   const claims: GivenClaims = new Map();
   function set(label: CborValue, value: CborValue): void {
     if (claims.has(label)) {
@@ -50,6 +54,8 @@ export function givenClaims(input: Input, now: Date): GivenClaims {
   }
   const cti = input.text("cti");
   if (cti !== undefined) set(CLAIM.CTI, tokenId(cti));
+  const cnf = input.text("cnf");
+  if (cnf !== undefined) set(CLAIM.CNF, await confirmation(cnf, ctx));
   for (const text of input.list("claim")) set(...parseClaim(text));
   return claims;
 }
@@ -67,6 +73,13 @@ export function seconds(text: string, { flag, now }: { flag: string; now: Date }
       cause,
     });
   }
+}
+
+/** The confirmation claim (RFC 8747 section 3.2): the public half alone, whatever the file has. */
+async function confirmation(file: string, ctx: Context): Promise<CborValue> {
+  const COSE_KEY = 1;
+  const { coseKeyMap } = await import("../../../cose/cose_key.ts");
+  return new Map([[COSE_KEY, coseKeyMap(await readPublicKey(await readFileBytes(joinPath(ctx.cwd, file))))]]);
 }
 
 function tokenId(text: string): Uint8Array<ArrayBuffer> {

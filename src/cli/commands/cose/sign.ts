@@ -115,7 +115,7 @@ async function runLines(file: string, input: Input, ctx: Context): Promise<Comma
   const results = await signLines(file, {
     kind: structureOf(type, opened.signers),
     signers: opened.signers,
-    claims: givenClaims(input, ctx.now()),
+    claims: await givenClaims(input, ctx),
     issueTime: !input.on("no-iat"),
     detached: input.on("detached"),
     overwrite: input.on(FORCE.name),
@@ -138,7 +138,7 @@ function structureOf(type: string, signers: readonly CoseSigner[]): MessageKind 
 async function givenPayload(input: Input, ctx: Context): Promise<{ payload: Payload; claims?: GivenClaims }> {
   const now = ctx.now();
   const file = input.text("data");
-  const given = givenClaims(input, now);
+  const given = await givenClaims(input, ctx);
   if (file === undefined) {
     if (given.size === 0) {
       throw new UsageError("Cannot tell what to sign: neither --data nor a claim is given", {

@@ -17,9 +17,9 @@ import type { Command, Context, Flag, Input } from "../../command.ts";
 import { parseInstant } from "../../crl_input.ts";
 import { FILE_ARGUMENT } from "../../flags.ts";
 import { columns } from "../../output.ts";
+import { readPublicKey } from "../../public_key_input.ts";
 import { ALTERNATIVE, alternativePolicy, TRUST } from "../../trust_input.ts";
 import { DETERMINISTIC, EXPECTED_TYPE, inFile, readMessage } from "./_message.ts";
-import { readPublicKey } from "./_public_key.ts";
 import { EXTERNAL_AAD, externalAad } from "./_signers.ts";
 import { certificatesOf, signerTrust } from "./_trust.ts";
 
@@ -166,11 +166,12 @@ async function pinnedKeys(input: Input, ctx: Context): Promise<PinnedKey[]> {
   const keys: PinnedKey[] = [];
   for (const file of input.list("key")) {
     const bytes = await readFileBytes(joinPath(ctx.cwd, file));
-    keys.push({ name: file, spki: inFile(file, () => readPublicKey(bytes)) });
+    keys.push({ name: file, spki: (await inFileAsync(file, () => readPublicKey(bytes))).spki });
   }
   return keys;
 }
 
+/** As `inFile`, for what takes its time. */
 async function inFileAsync<T>(file: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
