@@ -18,6 +18,12 @@ export const CLAIM_FLAGS: readonly Flag[] = [
   { name: "nbf", value: "TIME", description: "claim: begin of its validity, from now (10m) or as a time" },
   { name: "cti", value: "HEX|random", description: "claim: identifier of the token; random makes 16 bytes" },
   {
+    name: "cnf",
+    value: "FILE",
+    description: "claim: public key whose holder may use the token (PEM, DER or COSE_Key)",
+    complete: "file",
+  },
+  {
     name: "claim",
     value: "NAME=VALUE",
     repeat: true,
