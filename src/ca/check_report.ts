@@ -58,6 +58,18 @@ export class Findings {
     this.error(error.code, error.message, { ...details, ...(hint === undefined ? {} : { hint }) });
   }
 
+  /** Takes over what was found in a folder below: `place` goes before messages and files. */
+  merge(other: Findings, place: string): void {
+    for (const finding of other.list) {
+      this.#list.push({
+        ...finding,
+        message: `${place}: ${finding.message}`,
+        ...(finding.file === undefined || finding.file.startsWith("/") ? {} : { file: `${place}/${finding.file}` }),
+      });
+    }
+    for (const [kind, number] of Object.entries(other.counts)) this.count(kind, number);
+  }
+
   /** Counts things that were looked at. */
   count(kind: string, number = 1): void {
     this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + number);

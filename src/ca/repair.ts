@@ -37,9 +37,10 @@ export async function repairedReport(
     found = await recovered();
     if (repaired.length === before) break;
   }
-  // what stopped the recovery may be what the check tells too
-  const told = new Set(found.list.map(({ code, message }) => `${code} ${message}`));
-  const more = failed.list.filter(({ code, message }) => !told.has(`${code} ${message}`));
+  // what stopped the recovery is what the check tells too
+  const isTold = ({ code, message }: Repairable) =>
+    found.list.some((one) => one.code === code && one.message.endsWith(message));
+  const more = failed.list.filter((one) => !isTold(one));
   const findings = [...found.list, ...more].map(plainFinding);
   return { findings, checked: found.counts, repaired };
 }
