@@ -314,8 +314,8 @@ Deno.test("COSE_Key: in and out by key convert, as key of a verification, and in
     }
   }
   tmp.write("pass", "secret\n", 0o600);
-  await ok("key convert s.key --out locked.key --new-passphrase file:pass");
-  const locked = "key convert locked.key --passphrase file:pass --format cose --out l.cosekey";
+  await ok(`key convert s.key --out locked.key --new-passphrase file:${tmp.join("pass")}`);
+  const locked = `key convert locked.key --passphrase file:${tmp.join("pass")} --format cose --out l.cosekey`;
   await no(locked, 2, /the format has no encryption[\s\S]*--decrypt/);
   await ok(`${locked} --decrypt`);
   const key = new Map(decodeCbor(Deno.readFileSync(tmp.join("l.cosekey"))) as Map<CborValue, CborValue>);
