@@ -101,7 +101,7 @@ export class LockedLog implements Disposable {
     try {
       let at = 0;
       while (at < bytes.length) at += await this.file.write(bytes.subarray(at));
-      await this.file.syncData();
+      await this.file.sync();
       if (this.#size === 0) await syncFolder(folderOf(this.path));
       this.#size += bytes.length;
     } catch (cause) {

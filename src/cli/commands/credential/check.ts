@@ -1,3 +1,4 @@
+import { audited } from "../../../audit/trail.ts";
 import { repairedReport, reportOf } from "../../../ca/repair.ts";
 import { checkCredentials, recoverCredentials } from "../../../credential/check.ts";
 import { joinPath } from "../../../store/layout.ts";
@@ -29,7 +30,10 @@ const command: Command = {
     };
     const check = () => checkCredentials(credDir, id, options);
     const report = input.on(REPAIR.name)
-      ? await repairedReport(check, (tell) => recoverCredentials(credDir, id, { deps: ctx, tell }))
+      ? await audited(ctx.audit, { event: "credential.repair", credential: joinPath(credDir, id ?? "") }, {
+        work: () => repairedReport(check, (tell) => recoverCredentials(credDir, id, { deps: ctx, tell })),
+        facts: ({ repaired }) => ({ details: { repaired } }),
+      })
       : await reportOf(check);
     return checkResult(id === undefined ? shown : `${shown}/${id}`, report, input);
   },
