@@ -104,6 +104,8 @@ export interface Keys {
   readonly env: Readonly<Record<string, string>>;
   /** Path of the token's hsm.yaml; files without it. */
   readonly hsmYaml?: string;
+  /** Label of the keys; `mover` without one. */
+  readonly label?: string;
   /** The token has post-quantum mechanisms. */
   readonly hasPqc?: boolean;
 }
@@ -133,7 +135,7 @@ export async function walk(scenario: Scenario, keys: Keys, judge: Judge = () => 
   await runOk(["ca", "init", ...roots, "--var", "cn=Root", "-d", "ca"], at);
   const tester = new Tester(keys, judge);
   await tester.prepare();
-  const token = keys.hsmYaml === undefined ? [] : ["--hsm-config", keys.hsmYaml, "--key-label", "mover"];
+  const token = keys.hsmYaml === undefined ? [] : ["--hsm-config", keys.hsmYaml, "--key-label", keys.label ?? "mover"];
   const [first, ...others] = scenario.steps;
   await runOk(["credential", "enroll", "mover", "-d", "ca", ...first.flags, ...scenario.variables, ...token], at);
   await tester.check("v1", first, "active");
@@ -228,7 +230,7 @@ class Tester {
       }
     }
     assert.deepEqual(found.sort(), [...new Set(files)].sort());
-    assert.ok(inToken.every(({ storage }) => storage.label?.startsWith("mover")));
+    assert.ok(inToken.every(({ storage }) => storage.label?.startsWith(this.#keys.label ?? "mover")));
   }
 
   /** An earlier version comes back into use, and goes again. */
