@@ -3,6 +3,7 @@ import { joinPath, keyFile, relativePath } from "../store/layout.ts";
 import type { CaMeta, KeyEntry } from "../store/meta.ts";
 import { writeNewCa } from "../store/new_ca.ts";
 import { stageCaFolder, type Staging } from "../store/staging.ts";
+import { isUnfinished } from "../store/transaction.ts";
 import type { Certificate, Csr } from "../x509/types.ts";
 import { caFacts, keyFacts, recordIssued } from "./audit_facts.ts";
 import { checkInterrupted, type Deps, formatInstant, wholeSecond } from "./deps.ts";
@@ -90,7 +91,8 @@ async function makeCa(request: InitRequest, deps: Deps): Promise<InitResult> {
     await publish(staging, request, { ...written, deps });
     return { meta, versionId: VERSION, keys: made.entries, ...written };
   } catch (error) {
-    await made.undo();
+    // what is decided needs its keys
+    if (!isUnfinished(error)) await made.undo();
     throw error;
   }
 }
@@ -101,17 +103,19 @@ async function publish(
   { parent }: InitRequest,
   { certificates, deps }: { certificates: readonly Certificate[]; deps: Deps },
 ): Promise<void> {
-  if (!parent || certificates.length === 0) {
-    await staging.staged.ready();
-    return await staging.commit();
-  }
-  const serials = certificates.map(({ serial }) => serial);
-  await staging.staged.ready({ above: { issuer: joinPath(deps.cwd, parent.store.folder), serials } });
-  await recordCertificates(parent, certificates, deps);
+  if (!parent || certificates.length === 0) return await staging.commit();
+  let isRecorded = false;
   try {
-    await staging.commit();
+    await staging.commit({
+      issuer: joinPath(deps.cwd, parent.store.folder),
+      serials: certificates.map(({ serial }) => serial),
+      async record() {
+        await recordCertificates(parent, certificates, deps);
+        isRecorded = true;
+      },
+    });
   } catch (error) {
-    for (const { serial } of certificates) {
+    for (const { serial } of isRecorded && !isUnfinished(error) ? certificates : []) {
       deps.warn(`The parent CA has recorded certificate ${serial}, which is now without a CA: revoke it`);
     }
     throw error;

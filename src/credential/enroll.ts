@@ -17,6 +17,7 @@ import {
 import { joinPath } from "../store/layout.ts";
 import type { CredentialMeta } from "../store/meta.ts";
 import { formatMeta } from "../store/meta_check.ts";
+import { isUnfinished } from "../store/transaction.ts";
 import type { Certificate } from "../x509/types.ts";
 import { certifyParts } from "./certify.ts";
 import { chainOf, checkPlans, obtainParts, versionFiles, warnOfIssued } from "./make_version.ts";
@@ -97,13 +98,11 @@ async function makeCredential(
     await writeFileDurably(staging.path(CREDENTIAL_META_FILE), formatMeta(meta));
     checkInterrupted(deps);
     const certificates = parts.map((part) => part.certificate);
-    const issuer = joinPath(deps.cwd, issuers.store.folder);
-    await staging.staged.ready({ above: { issuer, serials: certificates.map(({ serial }) => serial) } });
-    await recordCertificates(issuers, certificates, deps);
-    const folder = await commit(staging, certificates, { caFolder: issuers.store.folder, deps });
+    const folder = await commit(staging, certificates, { issuers, deps });
     return { folder, meta, certificates };
   } catch (error) {
-    await made.undo();
+    // what is decided needs its keys
+    if (!isUnfinished(error)) await made.undo();
     throw error;
   }
 }
@@ -125,12 +124,21 @@ function keyPath(name: string): string {
 async function commit(
   staging: CredentialStaging,
   certificates: readonly Certificate[],
-  { caFolder, deps }: { caFolder: string; deps: Deps },
+  { issuers, deps }: { issuers: Issuers; deps: Deps },
 ): Promise<string> {
+  const caFolder = issuers.store.folder;
+  let isRecorded = false;
   try {
-    return await staging.commit();
+    return await staging.commit({
+      issuer: joinPath(deps.cwd, caFolder),
+      serials: certificates.map(({ serial }) => serial),
+      async record() {
+        await recordCertificates(issuers, certificates, deps);
+        isRecorded = true;
+      },
+    });
   } catch (error) {
-    warnOfIssued(certificates, { caFolder, deps });
+    if (isRecorded && !isUnfinished(error)) warnOfIssued(certificates, { caFolder, deps });
     throw error;
   }
 }

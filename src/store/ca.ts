@@ -208,14 +208,17 @@ export class CaStore {
   /** Notes that what was intended and not recorded came to nothing. */
   async undoIntents(action: string, options: ChangeOptions = {}): Promise<void> {
     if (this.#intents.all.length === 0) return;
-    await this.change(action, (change) => change.undo(this.#intents.all), options);
+    try {
+      await this.change(action, (change) => change.undo(this.#intents.all), options);
+    } finally {
+      await this.#intents.release();
+    }
   }
 
   /** Where the older tool, whose metadata names no certificate file, puts it. */
   async #olderCertificateFiles(id: string, version: CaVersion): Promise<string[]> {
     const perAlgorithm: string[] = [];
-    // the one certificate of a hybrid is called after both
-    for (const algorithm of version.algos.length > 1 ? [version.algos.join("-"), ...version.algos] : version.algos) {
+    for (const algorithm of [...hybridNames(version), ...version.algos]) {
       const file = certificateFile(id, algorithm);
       if (await pathExists(this.path(file))) perAlgorithm.push(file);
     }
@@ -227,6 +230,15 @@ export class CaStore {
     }
     return [];
   }
+}
+
+/** What the older tool calls the one certificate of a hybrid, after both of its algorithms. */
+function hybridNames({ algos, keys }: CaVersion): string[] {
+  const part = (id: string) => keys.find((key) => key.id === id)?.algorithm.replace(/^ml-(dsa|kem)-/, "ml$1");
+  const [classical, pqc] = [part("classical"), part("pqc")];
+  const names = algos.length > 1 ? [algos.join("-")] : [];
+  if (classical === undefined || pqc === undefined) return names;
+  return [...names, `catalyst-${classical}-${pqc}`, `composite-${pqc}-${classical}`];
 }
 
 /** Whether `folder` holds a CA. */

@@ -12,6 +12,7 @@ import { readMetaObject } from "./migrations.ts";
 import { settleLeftovers } from "./leftovers.ts";
 import { OpenIntents } from "./open_intents.ts";
 import { StagedFolder } from "./staged_folder.ts";
+import type { RecordedAbove } from "./transaction.ts";
 
 export { CREDENTIAL_META_FILE };
 
@@ -200,7 +201,6 @@ export class CredentialStaging implements AsyncDisposable {
   /** Folders made for it, deepest first. */
   readonly #made: readonly string[];
   #staged: StagedFolder | undefined;
-  #done = false;
 
   private constructor(credDir: string, id: string, made: readonly string[]) {
     this.#credDir = credDir;
@@ -246,27 +246,35 @@ export class CredentialStaging implements AsyncDisposable {
   }
 
   /**
-   * Makes the credential visible and durable; returns its folder.
-   * @throws {OperationError} `file.exists` when another process was faster, `file.write`.
+   * Has the CA record the certificates, then makes the credential visible and durable; returns its folder.
+   * @throws {OperationError} `file.exists` when another process was faster, `file.write`, `store.unfinished`; what the
+   * recording throws.
    */
-  async commit(): Promise<string> {
+  async commit(above?: RecordedAbove): Promise<string> {
     const target = joinPath(this.#credDir, this.#id);
     await checkCredentialFree(this.#credDir, this.#id);
+    const made = this.#made.map(parentFolder);
     try {
-      for (const folder of foldersBelow(this.folder)) await syncFolder(folder);
-      await this.staged.publish(() => Deno.rename(this.folder, target));
-      this.#done = true;
-      for (const folder of [this.#credDir, ...this.#made.map(parentFolder)]) await syncFolder(folder);
+      for (const folder of [...foldersBelow(this.folder), ...made]) await syncFolder(folder);
     } catch (cause) {
-      if (await pathExists(joinPath(target, CREDENTIAL_META_FILE)) && !this.#done) throw existsError(target, cause);
       throw fileError("write", target, cause);
     }
+    await this.staged.complete(() => this.#move(target), above);
     return target;
+  }
+
+  async #move(target: string): Promise<void> {
+    try {
+      await Deno.rename(this.folder, target);
+    } catch (cause) {
+      if (await pathExists(joinPath(target, CREDENTIAL_META_FILE))) throw existsError(target, cause);
+      throw fileError("write", target, cause);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#staged?.close();
-    if (this.#done) return;
+    if (this.#staged?.isKept) return;
     await Deno.remove(this.folder, { recursive: true }).catch(() => {});
     for (const folder of this.#made) await Deno.remove(folder).catch(() => {});
   }

@@ -63,7 +63,10 @@ export class FolderChange implements KeyJournal {
   async intend(intent: Intent, options: IntendOptions = {}): Promise<number> {
     const { intents } = this.#session;
     const owner = options.isKept ? await intents.owner() : "";
-    const { seq } = await this.#journal.append({ ...intent, state: "intent", owner });
+    const { seq } = await this.#journal.append({ ...intent, state: "intent", owner }).catch(async (error) => {
+      await intents.end([]);
+      throw error;
+    });
     if (options.isKept) intents.add(seq, intent);
     else this.#own.push(seq);
     return seq;

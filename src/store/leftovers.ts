@@ -19,9 +19,6 @@ export interface Leftover {
   readonly text: string;
 }
 
-/** Younger folders without a lock file may have been made this moment. */
-const NEW_FOLDER_MS = 60_000;
-
 /**
  * What interrupted commands left of the CA or credential at `target`; reads only.
  * @throws {InputError} `journal.damaged`, `index.damaged` when it cannot be told.
@@ -32,7 +29,8 @@ export async function findLeftovers(target: string): Promise<Leftover[]> {
   const name = place.slice(Math.max(place.lastIndexOf("/"), place.lastIndexOf("\\")) + 1);
   const found: Leftover[] = [];
   for (const folder of await stagedBeside(above, name)) {
-    if (await isAlive(folder)) continue;
+    // between making the folder and its lock is a moment; whoever loses it wanted the same place, and one has to yield
+    if (await isLocked(joinPath(folder, LOCK_FILE))) continue;
     found.push(await describe(folder, place));
   }
   return found;
@@ -79,12 +77,6 @@ async function stagedBeside(above: string, name: string): Promise<string[]> {
 function isStagedName(staged: string, name: string): boolean {
   const rest = staged.startsWith(`.${name}.`) ? staged.slice(name.length + 2) : "";
   return /^(qpki-[0-9a-f]{8}|[0-9a-f]{8}\.tmp)$/.test(rest);
-}
-
-async function isAlive(folder: string): Promise<boolean> {
-  if (await pathExists(joinPath(folder, LOCK_FILE))) return await isLocked(joinPath(folder, LOCK_FILE));
-  const { mtime } = await Deno.stat(folder).catch(() => ({ mtime: new Date() }));
-  return !await isPartlyMoved(folder) && mtime !== null && Date.now() - mtime.getTime() < NEW_FOLDER_MS;
 }
 
 /** A move into a folder that existed takes the metadata last. */

@@ -58,9 +58,14 @@ export class OpenIntents {
   async end(seqs: readonly number[], { serials = [] }: Settled = {}): Promise<void> {
     for (const seq of seqs) this.#waiting.delete(seq);
     for (const waiting of this.#waiting.values()) for (const serial of serials) waiting.serials.delete(serial);
-    if (this.#waiting.size > 0) return;
+    if (this.#waiting.size === 0) await this.release();
+  }
+
+  /** Gives the guard back: whatever still waits counts as given up, and the next command notes it. */
+  async release(): Promise<void> {
+    this.#waiting.clear();
     const guard = this.#guard;
     this.#guard = undefined;
-    await (await guard)?.[Symbol.asyncDispose]();
+    await (await guard?.catch(() => undefined))?.[Symbol.asyncDispose]();
   }
 }

@@ -194,10 +194,7 @@ async function hasStaged(folder: string): Promise<boolean> {
   return (await stagedFiles(folder)).length > 0;
 }
 
-/** A guard younger than this may be about to be locked. */
-const NEW_GUARD_MS = 60_000;
-
-/** Files in the staging folder that no living command guards; to be asked under the lock, when nobody else stages. */
+/** Files in the staging folder that no living command guards; guards are taken and files staged under the lock only. */
 async function stagedFiles(folder: string): Promise<string[]> {
   const staging = joinPath(folder, STAGING_FOLDER);
   const files: string[] = [];
@@ -205,18 +202,13 @@ async function stagedFiles(folder: string): Promise<string[]> {
     for await (const { name, isFile } of Deno.readDir(staging)) {
       if (!isFile) continue;
       const path = joinPath(staging, name);
-      if (name.startsWith(guardFileName("")) && (await isNew(path) || await isLocked(path))) continue;
+      if (name.startsWith(guardFileName("")) && await isLocked(path)) continue;
       files.push(`${STAGING_FOLDER}/${name}`);
     }
   } catch {
     // there is none
   }
   return files.sort();
-}
-
-async function isNew(path: string): Promise<boolean> {
-  const { mtime } = await Deno.stat(path).catch(() => ({ mtime: new Date() }));
-  return mtime !== null && Date.now() - mtime.getTime() < NEW_GUARD_MS;
 }
 
 function listed(serials: readonly string[]): string {

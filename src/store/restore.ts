@@ -123,8 +123,7 @@ export async function restoreBackup(
     await markRestore(staging, aside);
     // from here on an interruption is finished by: qpki ca check --repair
     decided = true;
-    await staged.ready();
-    await staged.publish(() => switchFolders(staging, place));
+    await staged.complete(() => switchFolders(staging, place));
     return {
       unknown: known?.unknown ?? [],
       ...(aside === undefined ? {} : { aside }),

@@ -1,16 +1,11 @@
+import { QpkiError } from "../errors.ts";
 import { syncFolder } from "../files.ts";
 import { Journal } from "./journal.ts";
 import type { Intent, KeyIntent } from "./journal_record.ts";
 import type { KeyJournal } from "./key_journal.ts";
 import { joinPath, LOCK_FILE, parentFolder } from "./layout.ts";
 import { acquireLock, type Lock } from "./lock.ts";
-import { awaitedOf, markDone, type RecordedAbove } from "./transaction.ts";
-
-/** What is decided when a folder is ready to be seen. */
-export interface Readiness {
-  /** Another CA that issues its certificates: it takes effect when that one has recorded them. */
-  readonly above?: Pick<RecordedAbove, "issuer" | "serials"> | undefined;
-}
+import { awaitedOf, isUnfinished, markDone, type RecordedAbove, unfinished } from "./transaction.ts";
 
 /**
  * A folder under construction beside its place, with its own lock and journal: what a killed command leaves of it says what
@@ -21,6 +16,7 @@ export class StagedFolder implements KeyJournal {
   readonly #op: string;
   readonly #lock: Lock;
   readonly #journal: Journal;
+  #isKept = false;
 
   private constructor(folder: string, op: string, { lock, journal }: { lock: Lock; journal: Journal }) {
     this.folder = folder;
@@ -47,8 +43,44 @@ export class StagedFolder implements KeyJournal {
     };
   }
 
-  /** Notes that everything in it is whole: from now on, or once it is recorded above, it is moved whatever happens. */
-  async ready({ above }: Readiness = {}): Promise<void> {
+  /** Whether it is at its place, or the next command will move it there as this one could not: then nothing may go. */
+  get isKept(): boolean {
+    return this.#isKept;
+  }
+
+  /**
+   * Notes that everything in it is whole, has another CA record what it issues, and moves it to its place by `move`.
+   * @throws {OperationError} `store.unfinished` when it is recorded and cannot be moved now; what recording and `move` throw.
+   */
+  async complete(move: () => Promise<void>, above?: RecordedAbove): Promise<void> {
+    await this.#ready(above);
+    try {
+      await above?.record();
+    } catch (error) {
+      this.#isKept = isUnfinished(error);
+      throw error;
+    }
+    try {
+      // an open file keeps its folder in place there
+      if (Deno.build.os === "windows") await this.close();
+      await move();
+    } catch (error) {
+      // without another CA nobody knows of it; what has taken its place stays there
+      if (!above || (error instanceof QpkiError && error.code.endsWith(".exists"))) throw error;
+      this.#isKept = true;
+      throw unfinished(this.folder, error);
+    }
+    this.#isKept = true;
+    await Deno.remove(this.folder).catch(() => {});
+    await syncFolder(parentFolder(this.folder)).catch((error) => {
+      throw unfinished(this.folder, error);
+    });
+    const { last } = this.#journal;
+    if (last?.state === "commit") await markDone(this.#journal, last);
+  }
+
+  /** From now on, or once it is recorded above, it is moved whatever happens. */
+  async #ready(above?: RecordedAbove): Promise<void> {
     const closes = this.#journal.open.map(({ seq }) => seq);
     await this.#journal.append({
       op: this.#op,
@@ -56,15 +88,6 @@ export class StagedFolder implements KeyJournal {
       ...(above ? { awaits: await awaitedOf(this.folder, above, closes) } : closes.length > 0 ? { closes } : {}),
     });
     await syncFolder(parentFolder(this.folder));
-  }
-
-  /** Moves it to its place by `move` and notes that this is done. @throws what `move` throws. */
-  async publish(move: () => Promise<void>): Promise<void> {
-    // an open file keeps its folder in place there
-    if (Deno.build.os === "windows") await this.close();
-    await move();
-    const { last } = this.#journal;
-    if (last?.state === "commit") await markDone(this.#journal, last);
   }
 
   /** Gives the lock back. */

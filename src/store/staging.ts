@@ -1,11 +1,12 @@
 import { QpkiError } from "../errors.ts";
-import { fileError, makeFolder, pathExists, syncFolder } from "../files.ts";
+import { fileError, makeFolder, pathExists } from "../files.ts";
 import { encodeHex, randomBytes } from "../bytes.ts";
 import { isCaFolder } from "./ca.ts";
 import { parentFolder } from "./layout.ts";
 import { settleLeftovers } from "./leftovers.ts";
 import { existsAlready, moveInto } from "./move_into.ts";
 import { StagedFolder } from "./staged_folder.ts";
+import type { RecordedAbove } from "./transaction.ts";
 
 /**
  * A new folder that is built beside its final place and moved there whole: until {@link commit} nothing is visible, and
@@ -16,8 +17,11 @@ export interface Staging extends AsyncDisposable {
   readonly folder: string;
   /** Its own journal, which becomes that of the CA. */
   readonly staged: StagedFolder;
-  /** Moves everything to its place. @throws {OperationError} `ca.exists`, `file.write`. */
-  commit(): Promise<void>;
+  /**
+   * Moves everything to its place, once another CA, if one issues the certificates, has recorded them.
+   * @throws {OperationError} `ca.exists`, `file.write`, `store.unfinished`; what the recording throws.
+   */
+  commit(above?: RecordedAbove): Promise<void>;
 }
 
 /**
@@ -34,7 +38,6 @@ export async function stageCaFolder(target: string, warn?: (text: string) => voi
   await makeFolder(above);
   const name = place.slice(place.lastIndexOf("/") + 1);
   const folder = `${above === "/" ? "" : above}/.${name}.qpki-${encodeHex(randomBytes(4))}`;
-  let committed = false;
   let staged: StagedFolder;
   try {
     await Deno.mkdir(folder, { mode: 0o755 });
@@ -47,15 +50,14 @@ export async function stageCaFolder(target: string, warn?: (text: string) => voi
   return {
     folder,
     staged,
-    async commit() {
-      await staged.publish(() => moveInto(folder, place));
-      committed = true;
-      await syncFolder(above);
+    async commit(above) {
+      await staged.complete(() => moveInto(folder, place), above);
     },
     async [Symbol.asyncDispose]() {
       await staged.close();
+      if (staged.isKept) return;
       await Deno.remove(folder, { recursive: true }).catch(() => {});
-      if (!committed) await removeEmpty(made);
+      await removeEmpty(made);
     },
   };
 }

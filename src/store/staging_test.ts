@@ -20,7 +20,7 @@ Deno.test("staging: nothing is seen before the commit, and nothing stays without
     await staging.commit();
   }
   assert.deepEqual(names(`${top}/a/b`), ["ca"]);
-  assert.deepEqual(names(`${top}/a/b/ca`), [".lock", "ca.meta.json"]);
+  assert.deepEqual(names(`${top}/a/b/ca`), [".lock", "ca.meta.json", "journal.jsonl"]);
   await assert.rejects(stageCaFolder(`${top}/a/b/ca`), (error) => (error as OperationError).code === "ca.exists");
   await Deno.remove(top, { recursive: true });
 });
@@ -34,10 +34,10 @@ Deno.test("staging: the operator's own files stay, parts of a CA are not replace
     await Deno.writeTextFile(`${staging.folder}/index.txt`, "");
     await staging.commit();
   }
-  assert.deepEqual(names(`${top}/ca`), [".lock", "ca.meta.json", "index.txt", "profiles"]);
+  assert.deepEqual(names(`${top}/ca`), [".lock", "ca.meta.json", "index.txt", "journal.jsonl", "profiles"]);
 
   await Deno.remove(`${top}/ca/ca.meta.json`);
-  await Deno.remove(`${top}/ca/.lock`);
+  for (const name of [".lock", "journal.jsonl"]) await Deno.remove(`${top}/ca/${name}`);
   {
     await using staging = await stageCaFolder(`${top}/ca`);
     await Deno.writeTextFile(`${staging.folder}/ca.meta.json`, "{}");

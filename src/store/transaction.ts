@@ -130,7 +130,7 @@ export class Transaction {
         await above.record();
       } catch (error) {
         // decided there, it is decided here
-        if (error instanceof QpkiError && error.code === "store.unfinished") throw error;
+        if (isUnfinished(error)) throw error;
         await this.#takeBack(before, error);
         throw error;
       }
@@ -321,7 +321,13 @@ function lost(path: string, reason: string): InputError {
   });
 }
 
-function unfinished(folder: string, cause: unknown): OperationError {
+/** Whether an error says that a change is decided, and left to the next command: what it needs must stay. */
+export function isUnfinished(error: unknown): boolean {
+  return error instanceof QpkiError && error.code === "store.unfinished";
+}
+
+/** The error for a decided change that could not be carried out. */
+export function unfinished(folder: string, cause: unknown): OperationError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new OperationError(`Cannot finish the change of "${folder}": ${reason}`, {
     code: "store.unfinished",
