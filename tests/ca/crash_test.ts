@@ -321,7 +321,7 @@ interface Outcome extends InProcessResult {
 }
 
 async function killed(args: readonly string[], cwd: string, point: number): Promise<Outcome> {
-  const result = await run(Deno.execPath(), ["run", "-A", "--no-check", SHIM, String(point), ...args], { cwd });
+  const result = await run(Deno.execPath(), ["run", "-A", "--no-check", SHIM, "kill", String(point), ...args], { cwd });
   return { ...result, status: result.code, isThrough: result.signal === null };
 }
 
