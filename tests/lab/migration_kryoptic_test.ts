@@ -1,0 +1,3 @@
+import { registerMigrations } from "./migration.ts";
+
+await registerMigrations("kryoptic");
