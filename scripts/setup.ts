@@ -3,6 +3,7 @@
  * implementations. As root on Debian or Ubuntu it installs what is missing; elsewhere it says the one command to run.
  */
 import { type Need, needs, PACKAGES } from "../tests/support/require.ts";
+import { provideCoseJudges } from "./cose_judges.ts";
 import { capture } from "./support/process.ts";
 
 /** What is missing, and how to get it. */
@@ -20,6 +21,7 @@ export function missingTools(): ToolReport {
 
 /** Installs what is missing where that is possible without asking; tells the outcome line by line. */
 export async function provideTools(print: (line: string) => void): Promise<ToolReport> {
+  if (!Deno.env.get("QPKI_NO_SETUP")) await provideCoseJudges(print);
   const before = missingTools();
   if (before.missing.length === 0) return before;
   if (!isDebian() || Deno.uid() !== 0 || Deno.env.get("QPKI_NO_SETUP")) {

@@ -1,6 +1,7 @@
 /** What a test may need beyond Deno; `openssl-pqc` is OpenSSL 3.5 or later, `lab` the laboratory (scripts/lab.ts). */
 export type Need =
   | ("softhsm" | "openssl" | "pkcs11-tool" | "gnutls" | "root" | "binary")
+  | ("python-cose" | "go-cose")
   | ("openssl-pqc" | "nss" | "kryoptic" | "opencryptoki" | "bouncycastle" | "lab");
 
 /** What the laboratory provides. */
@@ -68,6 +69,12 @@ export function bouncyCastleJars(): string | undefined {
 function library(variable: string, paths: readonly string[]): string | undefined {
   const stated = Deno.env.get(variable);
   return [...(stated ? [stated] : []), ...paths].find(isFile);
+}
+
+/** Where the judges of COSE are, whether they are there or not: a Python with pycose and cwt, a program over go-cose. */
+export function coseJudge(name: "python-cose" | "go-cose"): string {
+  const folder = Deno.env.get("QPKI_COSE_JUDGES") ?? "/var/tmp/qpki-cose-judges";
+  return `${folder}/${name === "go-cose" ? "go-cose" : "python/bin/python"}`;
 }
 
 /** Path of an executable found on PATH, or undefined. */
@@ -148,6 +155,9 @@ function missing(tool: Need): string | undefined {
     case "bouncycastle":
       if (findExecutable("java") === undefined) return "java is not on PATH";
       return bouncyCastleJars() === undefined ? "BouncyCastle 1.84 or later is not installed" : undefined;
+    case "python-cose":
+    case "go-cose":
+      return isFile(coseJudge(tool)) ? undefined : `${coseJudge(tool)} is not there (scripts/cose_judges.ts makes it)`;
     case "lab":
       return Deno.env.get("QPKI_IN_LAB") ? undefined : "it runs in the laboratory: deno task test:lab";
   }
