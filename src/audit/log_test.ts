@@ -156,6 +156,39 @@ Deno.test("a bit flipped anywhere in a log of 200 lines is found, at its line or
   }
 });
 
+Deno.test("every single byte of a short log counts", async () => {
+  using tmp = tempFolder();
+  const path = tmp.join("log");
+  await fill(testLog(path).log, 5);
+  const bytes = Deno.readFileSync(path);
+  const copy = tmp.join("copy");
+  let line = 1;
+  for (let at = 0; at < bytes.length; at++) {
+    const changed = bytes.slice();
+    changed[at]! ^= 1 << (at % 8);
+    Deno.writeFileSync(copy, changed);
+    const { problem } = await read(copy);
+    assert.ok(problem?.line === line || problem?.line === line + 1, `byte ${at} of line ${line}: ${problem?.line}`);
+    if (bytes[at] === 10) line++;
+  }
+});
+
+Deno.test("every single line of a log counts: taken out, doubled, or changed with its neighbour", async () => {
+  using tmp = tempFolder();
+  const path = tmp.join("log");
+  await fill(testLog(path).log, 30);
+  const lines = tmp.read("log").trimEnd().split("\n");
+  for (let at = 0; at < lines.length; at++) {
+    const changes = [lines.toSpliced(at, 0, lines[at]!)];
+    // whether the last line was taken out is for a checkpoint to say
+    if (at + 1 < lines.length) changes.push(lines.toSpliced(at, 1), lines.toSpliced(at, 2, lines[at + 1]!, lines[at]!));
+    for (const changed of changes) {
+      const { problem } = await read(tmp.write("copy", changed.map((line) => `${line}\n`).join("")));
+      assert.ok(problem?.line === at + 1 || problem?.line === at + 2, `line ${at + 1}: ${problem?.line}`);
+    }
+  }
+});
+
 Deno.test("lines deleted, repeated, swapped, replaced or cut at the front are found at their place", async () => {
   using tmp = tempFolder();
   const path = tmp.join("log");

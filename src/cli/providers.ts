@@ -17,14 +17,14 @@ export interface TokenWorld {
   readonly allowFinalTry: boolean;
   /** A line the operator must see, for example to act at the device. */
   notify(text: string): void;
+  /** Where logins and uses of keys are recorded. */
+  readonly trail?: AuditTrail | undefined;
 }
 
 /** What opening any provider needs from outside. */
 export interface ProviderWorld extends TokenWorld {
   readonly cwd: string;
   warn(text: string): void;
-  /** Where uses of keys are recorded. */
-  readonly trail?: AuditTrail | undefined;
 }
 
 /**

@@ -25,7 +25,13 @@ export function tokenOptions(config: HsmConfig, world: TokenWorld): Pkcs11Option
     sessions: config.sessions,
     logoutAfterUse: config.logoutAfterUse,
     allowFinalTry: world.allowFinalTry,
-    pin: () => readPin(config.pin, tokenName(config), world),
+    async pin() {
+      const pin = await readPin(config.pin, tokenName(config), world);
+      const details = { config: config.path, lib: config.lib };
+      // with the PIN at hand the next thing is to log in; whether it was the right one shows in what follows
+      if (pin) await world.trail?.record({ event: "token.login", result: "intent", details });
+      return pin;
+    },
     notify: world.notify,
     signal: world.signal,
   };

@@ -42,6 +42,9 @@ testWith("keys in a token: made, opened, used, deleted, and a wrong PIN", { need
     assert.equal(key!.token_serial, made.token_serial);
     if (result === "ok") assert.equal(key!.spki_sha256, made.spki_sha256);
   }
+  const logins = events.filter(({ event }) => event === "token.login");
+  assert.equal(logins.length, 4);
+  assert.equal(logins[0]!.details!["config"], tmp.join("hsm.yaml"));
   const refused = events.find(({ event, result }) => event === "key.open" && result === "failed")!;
   assert.equal(refused.rv, "CKR_PIN_INCORRECT");
   const text = tmp.read("audit.jsonl");
