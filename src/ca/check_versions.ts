@@ -59,7 +59,21 @@ export async function checkVersions(scene: CheckScene): Promise<CheckedVersions>
     keys.push(...await keysOf(id, own, scene));
     if (active && own.length > 0) await checkActive(own, scene);
   }
+  await checkFolders(scene);
   return { certificates, keys };
+}
+
+/** Folders of versions that metadata does not know. They may hold the only copy of a key: nobody else decides about them. */
+async function checkFolders({ store, findings }: CheckScene): Promise<void> {
+  const folder = "versions";
+  if (!await pathExists(store.path(folder))) return;
+  for await (const { name, isDirectory } of Deno.readDir(store.path(folder))) {
+    if (!isDirectory || Object.hasOwn(store.meta.versions, name)) continue;
+    findings.warning("leftover.version", `The metadata does not know the folder "${folder}/${name}"`, {
+      file: `${folder}/${name}`,
+      hint: "Of an interrupted rotation nothing is lost: remove it. After a restore its keys may matter: keep it",
+    });
+  }
 }
 
 function checkStatuses({ versions, active }: CaMeta, findings: Findings): void {

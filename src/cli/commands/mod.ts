@@ -115,6 +115,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./ca/rotate.ts"),
   },
   {
+    path: ["ca", "upgrade"],
+    summary: "Bring the metadata of an older CA up to date",
+    load: () => import("./ca/upgrade.ts"),
+  },
+  {
     path: ["ca", "versions"],
     summary: "List the versions of a CA, with their keys",
     load: () => import("./ca/versions.ts"),
