@@ -89,6 +89,13 @@ export class CaChange extends FolderChange {
    */
   async takeCrlNumber(): Promise<string> {
     const path = joinPath(this.folder, CRL_NUMBER_FILE);
+    if (!await pathExists(path) && await hasCrls(this.folder)) {
+      throw new InputError(`Cannot read "${path}": no such file, and CRLs were made`, {
+        code: "crlnumber.damaged",
+        file: path,
+        hint: "Write the next CRL number into it: one more than the last CRL's (qpki crl list)",
+      });
+    }
     const text = await pathExists(path) ? (await readFileText(path)).trim() : "01";
     if (!/^([0-9A-Fa-f]{2}){1,20}$/.test(text)) {
       throw new InputError(`Cannot read "${path}": not an even number of hex digits`, {
@@ -143,6 +150,14 @@ export class CaChange extends FolderChange {
     for (const { line } of this.#added) index.add(line);
     return this.#index = index;
   }
+}
+
+/** Whether the folder of CRLs holds anything: then numbers were given out. */
+async function hasCrls(folder: string): Promise<boolean> {
+  const path = joinPath(folder, CRL_FOLDER);
+  if (!await pathExists(path)) return false;
+  for await (const _entry of Deno.readDir(path)) return true;
+  return false;
 }
 
 /** The row of a certificate that is valid from now on. */

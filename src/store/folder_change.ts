@@ -2,7 +2,7 @@ import type { WriteOptions } from "../files.ts";
 import { Journal } from "./journal.ts";
 import type { Intent, KeyIntent } from "./journal_record.ts";
 import type { KeyJournal } from "./key_journal.ts";
-import { acquireLock, type LockOptions } from "./lock.ts";
+import { acquireLock, type LockOptions, ownerInWords } from "./lock.ts";
 import type { OpenIntents, Settled } from "./open_intents.ts";
 import { recover } from "./recover.ts";
 import { type RecordedAbove, Transaction } from "./transaction.ts";
@@ -145,7 +145,13 @@ export async function changeFolder<C extends FolderChange, T>(
   options: ChangeOptions = {},
 ): Promise<T> {
   const session: ChangeSession = { ...place, later: (next) => changeFolder(place, next, { warn: options.warn }) };
-  await using _lock = await acquireLock(session.lockPath, session.action, options);
+  await using lock = await acquireLock(session.lockPath, session.action, options);
+  const { abandonedBy } = lock;
+  if (abandonedBy) {
+    options.warn?.(
+      `${ownerInWords(abandonedBy)} had the lock since ${abandonedBy.since} and ended without giving it back`,
+    );
+  }
   using journal = await Journal.open(session.folder);
   await recover(session.folder, journal, ({ text }) => options.warn?.(text));
   const change = await place.open(session, journal);

@@ -1,5 +1,5 @@
 import { InterruptedError, OperationError } from "../errors.ts";
-import { fileError } from "../files.ts";
+import { fileError, pathExists } from "../files.ts";
 
 /** Who holds a lock. */
 export interface LockOwner {
@@ -22,6 +22,8 @@ export interface LockOptions {
 /** A held lock; released by `await using`, and by the operating system when the process ends in any way. */
 export interface Lock extends AsyncDisposable {
   readonly path: string;
+  /** Who had it before and ended without giving it back: killed, or the machine stopped. */
+  readonly abandonedBy?: LockOwner;
 }
 
 const DEFAULT_TIMEOUT_MS = 60_000;
@@ -31,13 +33,17 @@ const LONGEST_WAIT_MS = 60;
 /**
  * Takes the lock file `path` for this process (and against other holders inside it), waiting for its turn.
  *
- * The lock is the kernel's (flock), so an owner that was killed never leaves it behind; the file's text only says who holds
- * it. The file stays when the lock is released: removing it would let two processes lock two files of one name.
+ * The lock is the kernel's (flock; LockFileEx on Windows), so an owner that was killed never leaves it behind; the file's text
+ * only says who holds it. It works across hosts where the file system carries such locks, as NFS of Linux does unless it is
+ * mounted with `nolock` or `local_lock`. The file stays when the lock is released: removing it would let two processes lock
+ * two files of one name.
  * @throws {OperationError} `ca.locked` naming the holder when the wait is over; `file.write` when the file cannot be made.
  */
 export async function acquireLock(path: string, action: string, options: LockOptions = {}): Promise<Lock> {
   const file = await lockCurrent(path, options);
+  let abandonedBy: LockOwner | undefined;
   try {
+    abandonedBy = await lockOwner(path);
     await writeOwner(file, path, action);
   } catch (error) {
     file.close();
@@ -45,6 +51,7 @@ export async function acquireLock(path: string, action: string, options: LockOpt
   }
   return {
     path,
+    ...(abandonedBy ? { abandonedBy } : {}),
     async [Symbol.asyncDispose]() {
       // a full disk must not turn a finished change into a failure; closing releases
       await file.truncate(0).catch(() => {});
@@ -140,15 +147,31 @@ async function writeOwner(file: Deno.FsFile, path: string, action: string): Prom
 
 async function lockedError(path: string, waitedMs: number): Promise<OperationError> {
   const owner = await lockOwner(path);
+  const stale = owner !== undefined && await hasEnded(owner);
   const who = owner
-    ? `process ${owner.pid} on ${owner.host} has held the lock since ${owner.since} (${owner.action})`
+    ? `process ${owner.pid} on ${owner.host} has held the lock since ${owner.since} (${owner.action})` +
+      (stale ? ", and has ended: it is stale" : "")
     : "another process holds the lock";
   return new OperationError(`Cannot lock "${path}": ${who}`, {
     code: "ca.locked",
     object: path,
-    hint: `Waited ${Math.round(waitedMs / 1000)} s; try again when that command has ended. ` +
-      "The lock is released by itself when its process ends: do not delete the file",
+    hint: `Waited ${Math.round(waitedMs / 1000)} s; ` +
+      (stale
+        ? "a program that it started still has the file open, or the file server has not noticed yet that it ended"
+        : "try again when that command has ended. " +
+          "The lock is released by itself when its process ends: do not delete the file"),
   });
+}
+
+/** An owner for messages. */
+export function ownerInWords({ pid, host, action }: LockOwner): string {
+  return `process ${pid} on ${host} (${action})`;
+}
+
+/** Whether the process has ended for certain; of another host, or without /proc, that cannot be told. */
+async function hasEnded({ pid, host }: LockOwner): Promise<boolean> {
+  if (Deno.build.os !== "linux" || host !== Deno.hostname()) return false;
+  return await pathExists("/proc/self") && !await pathExists(`/proc/${pid}`);
 }
 
 function isOwner(value: unknown): value is LockOwner {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { OperationError } from "../errors.ts";
-import { acquireLock, lockOwner } from "./lock.ts";
+import { acquireLock, lockOwner, lockState } from "./lock.ts";
 
 Deno.test("lock: one holder at a time, and the file says who", async () => {
   const folder = await Deno.makeTempDir();
@@ -54,7 +54,18 @@ Deno.test("lock: a killed holder leaves nothing behind", async () => {
   holder.kill("SIGKILL");
   await holder.status;
   await reader.cancel();
-  await using _taken = await acquireLock(path, "take over", { timeoutMs: 2000 });
+  assert.deepEqual((({ held, stale, owner }) => [held, stale, owner?.pid])(await lockState(path)), [
+    false,
+    true,
+    holder.pid,
+  ]);
+  await using taken = await acquireLock(path, "take over", { timeoutMs: 2000 });
+  assert.deepEqual([taken.abandonedBy?.pid, taken.abandonedBy?.action], [holder.pid, "hang"]);
   assert.equal((await lockOwner(path))?.pid, Deno.pid);
+  assert.deepEqual((({ held, stale }) => [held, stale])(await lockState(path)), [true, false]);
+  if (Deno.build.os !== "linux") return;
+  // as when a child has inherited the lock, or a file server still holds it
+  Deno.writeTextFileSync(path, Deno.readTextFileSync(path).replace(`:${Deno.pid},`, `:${holder.pid},`));
+  await assert.rejects(acquireLock(path, "third", { timeoutMs: 20 }), /has ended: it is stale$/);
   await Deno.remove(folder, { recursive: true });
 });

@@ -4,6 +4,7 @@ import { findKeyRow } from "../../src/alg/find.ts";
 import { issueBatch } from "../../src/ca/issue.ts";
 import { generateSoftwareKey } from "../../src/keys/software.ts";
 import { CaStore } from "../../src/store/ca.ts";
+import { readJournal } from "../../src/store/journal_read.ts";
 import { readCrl } from "../../src/x509/crl.ts";
 import { ROOT, run } from "../support/cli.ts";
 import { tempFolder } from "../support/tmp.ts";
@@ -57,7 +58,20 @@ Deno.test("regression 5 and 6: parallel revocations, issues and CRLs lose nothin
   assert.deepEqual(values, Array.from({ length: 24 }, (_, i) => i + 1));
   assert.equal(parseInt(tmp.read("ca/crlnumber"), 16), 25);
   assert.equal(readCrl(Deno.readFileSync(`${folder}/crl/ca.crl`)).number, "18");
+  await checkJournal(folder, entries.map(({ serial }) => serial));
 });
+
+/** The journal is one chain without open ends, and every certificate was intended before it was signed. */
+async function checkJournal(folder: string, serials: readonly string[]): Promise<void> {
+  const intended = new Set<string>();
+  let open: number | undefined;
+  for await (const { record } of readJournal(folder)) {
+    if (record.state === "intent") { for (const { serial } of record.certificates ?? []) intended.add(serial); }
+    open = record.open?.length;
+  }
+  assert.equal(open, undefined);
+  for (const serial of serials) assert.ok(intended.has(serial), `${serial} was signed without an intent`);
+}
 
 Deno.test("regression 10: killed while issuing, the CA keeps all that was acknowledged and goes on", async () => {
   using tmp = tempFolder();
@@ -82,6 +96,7 @@ Deno.test("regression 10: killed while issuing, the CA keeps all that was acknow
   for (const serial of acknowledged) assert.ok(known.has(serial), `lost ${serial}`);
   for (const serial of known) assert.ok(Deno.statSync(`${folder}/issued/${serial}.pem`).isFile);
   assert.equal((await startWorker(folder, "issue", ["after"])).length, 1);
+  await checkJournal(folder, [...known]);
 });
 
 Deno.test("readers never see a broken index while others write", async () => {
