@@ -1,8 +1,9 @@
+import { equalBytes } from "../../../bytes.ts";
 import { formatInstant } from "../../../ca/deps.ts";
 import { EXIT, InputError } from "../../../errors.ts";
 import { readFileBytes } from "../../../files.ts";
 import { joinPath } from "../../../store/layout.ts";
-import { readCertificates } from "../../../x509/certificate.ts";
+import { authorityKeyId, readCertificates } from "../../../x509/certificate.ts";
 import { readCrl } from "../../../x509/crl.ts";
 import { formatName } from "../../../x509/name.ts";
 import type { Certificate, Crl } from "../../../x509/types.ts";
@@ -44,7 +45,8 @@ const command: Command = {
     const at = input.text("at");
     const time = at === undefined ? ctx.now() : parseInstant(at, "at");
     const given = await readCrls(input.list("crl"), ctx);
-    const own = trust.crls.filter((crl) => isCurrent(crl, time, ctx));
+    const own = trust.crls.filter((crl) => isCurrent(crl, time));
+    warnOfOutdated(trust.crls.filter((crl) => !own.includes(crl)), leaf, ctx);
     const options = {
       anchors: trust.anchors,
       intermediates: [...others, ...trust.intermediates],
@@ -110,10 +112,27 @@ async function readCrls(files: readonly string[], ctx: Context): Promise<Crl[]> 
 }
 
 /** A CRL that merely lies in the CA's folder is used as long as it is current. */
-function isCurrent(crl: Crl, at: Date, ctx: Context): boolean {
-  const current = crl.thisUpdate <= at && (!crl.nextUpdate || at <= crl.nextUpdate);
-  if (!current) ctx.warn(`The CRL of the CA's folder is not current (nextUpdate ${nextUpdate(crl)}) and was not used`);
-  return current;
+function isCurrent(crl: Crl, at: Date): boolean {
+  return crl.thisUpdate <= at && (!crl.nextUpdate || at <= crl.nextUpdate);
+}
+
+/** CRLs of other keys of the CA say nothing of this certificate: an archived version may need none any more. */
+function warnOfOutdated(crls: readonly Crl[], leaf: Certificate, ctx: Context): void {
+  for (const crl of crls) {
+    const [wanted, own] = [keyIdOf(leaf), keyIdOf(crl)];
+    if (wanted && own && !equalBytes(wanted, own)) continue;
+    ctx.warn(`The CRL of the CA's folder is not current (nextUpdate ${nextUpdate(crl)}) and was not used`);
+  }
+}
+
+/** Key identifier of the issuer; a malformed one tells nothing. */
+function keyIdOf(issued: Crl | Certificate): Uint8Array | undefined {
+  try {
+    return authorityKeyId(issued)?.keyId;
+  } catch (error) {
+    if (error instanceof InputError) return undefined;
+    throw error;
+  }
 }
 
 function nextUpdate(crl: Crl): string {
