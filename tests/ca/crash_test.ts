@@ -38,6 +38,8 @@ const ROOT_CA = ["ca", "init", "-P", "ec/root-ca", "--var", "cn=Root", "-d", "ca
 const SUB_CA = ["ca", "init", "-P", "ec/issuing-ca", "--var", "cn=Sub", "-d", "sub", "--parent", "ca"];
 const CSR = ["csr", "gen", "-a", "ecdsa-p256", "--keyout", "leaf.key", "--cn", "leaf.home.arpa", "--out", "leaf.csr"];
 const ISSUE = ["cert", "issue", "-d", "ca", "-P", "ec/tls-server", "--csr", "leaf.csr"];
+const ENROLL = ["credential", "enroll", "web", "-d", "ca", "-c", "creds", "-P", "ec/tls-client", "--var", "cn=web"];
+const EMAIL = ["--var", "email=web@a.test"];
 const CRL = ["crl", "gen", "-d", "ca", "--days", "7"];
 
 async function qpki(folder: string, args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
@@ -217,6 +219,63 @@ const SCENES: readonly Scene[] = [
       const { serials } = await verifiedCa(`${folder}/ca`);
       const [own] = await (await CredentialStore.open(`${folder}/creds`, "web")).certificates();
       assert.deepEqual(serials, [own!.serial], "the CA knows this certificate and no other");
+    },
+  },
+  {
+    name: "credential rotate",
+    before: [ROOT_CA, ENROLL],
+    command: ["credential", "rotate", "web", "-c", "creds", "-P", "ec/tls-client", "-P", "ec/email", ...EMAIL],
+    async check(folder, { acknowledged }) {
+      await readable(`${folder}/ca`);
+      const before = await CredentialStore.open(`${folder}/creds`, "web");
+      if (acknowledged) assert.equal(before.meta.versions["v2"]?.status, "pending");
+      for (const id of Object.keys(before.meta.versions)) await before.certificates(id);
+      // whatever happened, the credential goes on
+      await qpki(folder, ["credential", "rotate", "web", "-c", "creds", "--activate"]);
+      await qpki(folder, CRL);
+      const { serials } = await verifiedCa(`${folder}/ca`);
+      const store = await CredentialStore.open(`${folder}/creds`, "web");
+      assert.deepEqual(stagedIn(store.folder), []);
+      const own: string[] = [];
+      for (const [id, { keys }] of Object.entries(store.meta.versions)) {
+        own.push(...(await store.certificates(id)).map(({ serial }) => serial));
+        for (const { storage } of keys) {
+          assert.ok(storage.type === "software" && Deno.statSync(store.path(storage.path)));
+        }
+      }
+      assert.deepEqual(
+        serials.toSorted(),
+        own.toSorted(),
+        "the CA knows the certificates of the versions and no other",
+      );
+      const folders = [...Deno.readDirSync(`${store.folder}/versions`)].map(({ name }) => name).sort();
+      assert.deepEqual(folders, Object.keys(store.meta.versions).sort());
+    },
+  },
+  {
+    name: "credential activate",
+    before: [ROOT_CA, ENROLL, ["credential", "rotate", "web", "-c", "creds"]],
+    command: ["credential", "activate", "web", "-c", "creds", "--version", "v2"],
+    async check(folder, { acknowledged }) {
+      const active = async () => (await CredentialStore.open(`${folder}/creds`, "web")).meta.active;
+      if (acknowledged) assert.equal(await active(), "v2");
+      await qpki(folder, ["credential", "activate", "web", "-c", "creds", "--version", "v2"]);
+      assert.equal(await active(), "v2");
+      await qpki(folder, ["credential", "activate", "web", "-c", "creds", "--version", "v1"]);
+      assert.equal(await active(), "v1");
+    },
+  },
+  {
+    name: "credential revoke, every version",
+    before: [ROOT_CA, ENROLL, ["credential", "rotate", "web", "-c", "creds"], CRL],
+    command: ["credential", "revoke", "web", "-c", "creds", "--all", "--gen-crl"],
+    async check(folder, { acknowledged }) {
+      const ca = `${folder}/ca`;
+      await readable(ca);
+      if (acknowledged) assert.equal((await verifiedCa(ca)).revoked.length, 2);
+      await qpki(folder, ["credential", "revoke", "web", "-c", "creds", "--all", "--gen-crl"]);
+      const { serials, revoked } = await verifiedCa(ca);
+      assert.deepEqual(revoked, serials);
     },
   },
   {
