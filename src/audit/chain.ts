@@ -9,7 +9,7 @@ import { frontierLevels, type Hash, leafHash, MerkleFrontier, type Subtree } fro
 /** Where a log is broken, and why. */
 export interface Break {
   /**
-   * `line.malformed`, `event.changed`, `seq.gap`, `seq.order`, `chain.broken`, `log.begin`, `log.other`, `log.torn`,
+   * `line.malformed`, `event.changed`, `seq.gap`, `seq.order`, `chain.broken`, `line.missing`, `log.begin`, `log.other`, `log.torn`,
    * `log.empty`, `log.missing`, `checkpoint`.
    */
   readonly code: string;
@@ -99,14 +99,17 @@ export class Chain {
     const at = (code: string, reason: string) => this.#breakAt(file, line.number, code, reason);
     if (!line.isEnded) {
       if (this.#piece) this.#breakAt(file, this.#piece.line.number, "line.malformed", this.#piece.reason);
-      at("log.torn", `it is torn (${line.bytes.length} bytes without an end of line)`);
+      at(
+        "log.torn",
+        `it is torn (${line.bytes.length} bytes without an end): the next command that records anything tells of it`,
+      );
     }
     const event = this.#read(line, file);
     if (!event) return undefined;
     if (encodeHex(this.#hash(hashedBytes(event))) !== event.hash) {
       at("event.changed", `its content does not have the hash that it states (event ${event.seq})`);
     }
-    this.#settlePiece(event, file);
+    this.#settlePiece(event, file, line.number);
     if (isFirst) this.#beginFile(event, at);
     const expected = this.head.seq + 1;
     if (event.seq > expected) at("seq.gap", `it is event ${event.seq}, and ${missing(expected, event.seq)}`);
@@ -130,7 +133,7 @@ export class Chain {
   }
 
   /** What is no event must be named by the one behind it. */
-  #settlePiece(event: LoggedEvent, file: string): void {
+  #settlePiece(event: LoggedEvent, file: string, lineNumber: number): void {
     const piece = this.#piece;
     this.#piece = undefined;
     const bytes = event.details?.["torn_bytes"];
@@ -140,6 +143,14 @@ export class Chain {
       if (!names || bytes !== piece.line.bytes.length || event.details?.["torn_sha256"] !== sha256) {
         this.#breakAt(file, piece.line.number, "line.malformed", piece.reason);
       }
+    }
+    if (!piece && names && typeof bytes === "number" && bytes > 0) {
+      this.#breakAt(
+        file,
+        lineNumber,
+        "line.missing",
+        `the ${bytes} torn bytes that it tells of no longer stand before it`,
+      );
     }
     if (!piece && event.event !== RECOVERED) return;
     this.recoveredCount++;

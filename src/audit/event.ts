@@ -12,8 +12,12 @@ export const NO_HASH: string = "0".repeat(64);
 /** Longest line of a log in bytes, its newline not counted. */
 export const MAX_LINE_BYTES = 65_536;
 
-/** Texts of operators are cut to this many characters. */
+/** Texts of operators are cut to this many characters, and to few when the line would be too long otherwise. */
 const MAX_TEXT = 1_000;
+const FEW_CHARACTERS = 200;
+
+/** What `"hash":"…",` adds to a line. */
+const HASH_MEMBER_BYTES = 80;
 
 /** `intent`: about to be done; `ok` and `failed`: what came of it. */
 export type AuditResult = "intent" | "ok" | "failed";
@@ -113,11 +117,16 @@ export interface Stamp {
 
 /** Puts an event behind `head`: its line without newline, and the new head. */
 export async function sealEvent(event: TimedEvent, head: Head, stamp: Stamp): Promise<Head & { line: string }> {
-  const draft = tidy({ time: stamp.time, ...stamp.actor, ...event } as unknown as Json) as JsonObject;
-  const body = { ...draft, form: EVENT_FORM, seq: head.seq + 1, prev: head.hash };
+  const whole = { time: stamp.time, ...stamp.actor, ...event } as unknown as JsonObject;
+  const place = { form: EVENT_FORM, seq: head.seq + 1, prev: head.hash };
+  let body: JsonObject = { ...tidy(whole, MAX_TEXT) as JsonObject, ...place };
+  if (hashedBytes(body).length > MAX_LINE_BYTES - HASH_MEMBER_BYTES) {
+    const details = hashedBytes({ details: tidy(whole["details"] ?? null, Infinity) });
+    const omitted = { omitted_bytes: details.length, omitted_sha256: await sha256Hex(details) };
+    body = { ...tidy({ ...whole, details: omitted }, FEW_CHARACTERS) as JsonObject, ...place };
+  }
   const hash = await sha256Hex(hashedBytes(body));
-  const line = canonicalJson({ ...body, hash });
-  return { seq: body.seq, hash, line };
+  return { seq: place.seq, hash, line: canonicalJson({ ...body, hash }) };
 }
 
 /** What `hash` of an event is over. */
@@ -185,17 +194,17 @@ function lineError(reason: string): InputError {
   return new InputError(`Cannot read a line of an audit log: ${reason}`, { code: "audit.line", object: reason });
 }
 
-/** Without undefined members, and with texts that are well-formed and not endless. */
-function tidy(value: Json): Json {
-  if (typeof value === "string") return cut(value).toWellFormed();
-  if (Array.isArray(value)) return value.map(tidy);
+/** Without undefined members, and with texts that are well-formed and at most so long. */
+function tidy(value: Json, most: number): Json {
+  if (typeof value === "string") return cut(value, most).toWellFormed();
+  if (Array.isArray(value)) return value.map((item: Json) => tidy(item, most));
   if (typeof value !== "object" || value === null) return value;
   const members = Object.entries(value as JsonObject).filter((entry): entry is [string, Json] =>
     entry[1] !== undefined
   );
-  return Object.fromEntries(members.map(([name, member]) => [name, tidy(member)]));
+  return Object.fromEntries(members.map(([name, member]) => [name, tidy(member, most)]));
 }
 
-function cut(text: string): string {
-  return text.length <= MAX_TEXT ? text : `${text.slice(0, MAX_TEXT - 1)}…`;
+function cut(text: string, most: number): string {
+  return text.length <= most ? text : `${text.slice(0, most - 1)}…`;
 }

@@ -43,6 +43,11 @@ Deno.test("texts of operators are made well-formed and are cut; a line stays sho
   assert.equal(problem, undefined);
   assert.equal(events[1]!.subject!.length, 1000);
   assert.equal(events[1]!.profile, "a\nb");
+  const many = Array.from({ length: 200 }, (_, i) => `${i} ${"\u0001".repeat(900)}`);
+  await log.append([{ event: "x", result: "ok", subject: "y".repeat(900), details: { many } }], stamp());
+  const last = (await read(tmp.join("log"))).events.at(-1)!;
+  assert.match(String(last.details!["omitted_sha256"]), /^[0-9a-f]{64}$/);
+  assert.equal(last.subject!.length, 200);
   assert.ok(tmp.read("log").split("\n").every((line) => line.length < MAX_LINE_BYTES));
 });
 
@@ -77,7 +82,9 @@ for (
     assert.equal(events[4]!.details!["torn_bytes"], keep + more.length);
     assert.deepEqual(chain.recovered, [{ file: path, line: 5, bytes: keep + more.length }]);
     assert.ok(tmp.read("log").startsWith(`${before}\n`));
-    // the piece is under the hash as well
+    // the piece cannot go, and is under the hash as well
+    const gone = tmp.read("log").split("\n").toSpliced(4, 1).join("\n");
+    assert.deepEqual((await read(tmp.write("gone", gone))).problem?.code, "line.missing");
     Deno.writeTextFileSync(path, tmp.read("log").replace(before.slice(before.lastIndexOf("\n") + 1), "{"));
     if (keep > 1) assert.equal((await read(path)).problem?.line, 5);
   });
