@@ -154,6 +154,7 @@ export async function changeFolder<C extends FolderChange, T>(
   }
   using journal = await Journal.open(session.folder);
   await recover(session.folder, journal, ({ text }) => options.warn?.(text));
+  await journal.rotate();
   const change = await place.open(session, journal);
   try {
     const result = await work(change);

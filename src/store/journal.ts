@@ -1,7 +1,7 @@
 import { InputError } from "../errors.ts";
-import { fileError, pathExists, syncFolder, writeAll } from "../files.ts";
+import { fileError, makeFolder, pathExists, readFileBytes, syncFolder, writeAll, writeFileDurably } from "../files.ts";
 import { sha256Hex } from "../keys/digest.ts";
-import { joinPath, JOURNAL_FILE } from "./layout.ts";
+import { joinPath, JOURNAL_FILE, JOURNAL_FOLDER, parentFolder } from "./layout.ts";
 import { journalDamaged, type JournalRecord, type NewRecord, type OpenIntent, parseRecord } from "./journal_record.ts";
 
 /** Owner of intents whose command is known to have ended: only their keys in a token are left to look for. */
@@ -21,6 +21,9 @@ export interface JournalTail {
   /** Bytes after it: a record that was being written when the machine stopped. */
   readonly torn: number;
 }
+
+/** A journal of this length goes on in a new file: some 15,000 certificates. */
+const LONGEST_BYTES = 16 * 1024 * 1024;
 
 const EMPTY: JournalTail = { head: "", size: 0, torn: 0 };
 
@@ -98,6 +101,33 @@ export class Journal implements Disposable {
     return appended;
   }
 
+  /**
+   * Goes on in a new file when this one has grown long and nothing in it is under way; the old one stays below the folder of
+   * earlier parts. Killed in the middle, the journal is whole in one of the two ways.
+   * @throws {OperationError} `file.write`.
+   */
+  async rotate(longest = LONGEST_BYTES): Promise<void> {
+    const { size, torn, head, last } = this.#tail;
+    if (size < longest || torn > 0 || !last || last.state === "commit" || this.open.length > 0) return;
+    const continues = `${String(last.seq).padStart(10, "0")}.jsonl`;
+    const part = joinPath(this.#folder, `${JOURNAL_FOLDER}/${continues}`);
+    const first = {
+      seq: last.seq + 1,
+      time: new Date().toISOString(),
+      op: "journal",
+      state: "done",
+      continues,
+      prev: head,
+    };
+    await makeFolder(parentFolder(part));
+    if (!await pathExists(part)) await keepPart(this.path, part);
+    await writeFileDurably(this.path, JSON.stringify(first) + "\n", { overwrite: true });
+    const next = await Journal.open(this.#folder);
+    this[Symbol.dispose]();
+    this.#file = next.#file;
+    this.#tail = next.#tail;
+  }
+
   /** Takes back what was appended since the journal had this state; of use only while nobody has acted on it. */
   async cutBack(before: JournalTail): Promise<void> {
     await this.#file?.truncate(before.size);
@@ -153,6 +183,16 @@ export class Journal implements Disposable {
     } catch (cause) {
       throw fileError("write", this.path, cause);
     }
+  }
+}
+
+/** A second name for the file; where the file system has no such thing, a copy. */
+async function keepPart(journal: string, part: string): Promise<void> {
+  try {
+    await Deno.link(journal, part);
+    await syncFolder(parentFolder(part));
+  } catch {
+    await writeFileDurably(part, await readFileBytes(journal));
   }
 }
 

@@ -71,6 +71,29 @@ Deno.test("journal: a long last record is found, a torn one is cut off, a damage
   await assert.rejects(records(tmp.path), { code: "journal.damaged", line: 2 });
 });
 
+Deno.test("journal: a long one goes on in a new file, in one chain, unless something is under way", async () => {
+  using tmp = tempFolder();
+  const write = (state: "intent" | "undone", closes: number[] = []) => async () => {
+    using journal = await Journal.open(tmp.path);
+    await journal.append({ op: "x".repeat(500), state, owner: GONE, closes });
+    await journal.rotate(1000);
+  };
+  for (const step of [write("intent"), write("intent"), write("undone", [2]), write("undone", [1])]) await step();
+  assert.deepEqual([...Deno.readDirSync(tmp.join("journal"))].map(({ name }) => name), ["0000000004.jsonl"]);
+  for (const step of [write("undone"), write("undone")]) await step();
+  const all = await records(tmp.path);
+  assert.deepEqual(all.map(({ seq }) => seq), all.map((_, i) => i + 1));
+  assert.deepEqual(all.flatMap(({ continues }) => continues ?? []), ["0000000004.jsonl", "0000000007.jsonl"]);
+  // killed between the two steps: the part has two names, and the next change goes on
+  Deno.copyFileSync(tmp.join("journal/0000000007.jsonl"), tmp.join("journal.jsonl"));
+  {
+    using journal = await Journal.open(tmp.path);
+    await journal.rotate(1000);
+    assert.equal(journal.head.seq, 8);
+  }
+  assert.equal((await records(tmp.path)).length, 8);
+});
+
 Deno.test("transaction: all takes effect at the end, nothing after an error", async () => {
   using tmp = tempFolder();
   tmp.write("a", "old");
