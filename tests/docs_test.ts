@@ -89,7 +89,7 @@ Deno.test("README: its table of commands is the list of commands", () => {
   const table = README.slice(README.indexOf("| noun | verbs |"), README.indexOf("Results go to"));
   const stated = new Map<string, string[]>();
   for (const [, noun, verbs] of table.matchAll(/^\| `([a-z]+)` \| (.*) \|$/gm)) {
-    stated.set(noun!, [...verbs!.matchAll(/`([a-z]+)`/g)].map((match) => match[1]!).sort());
+    stated.set(noun!, [...verbs!.matchAll(/`([a-z-]+)`/g)].map((match) => match[1]!).sort());
   }
   const real = new Map<string, string[]>();
   for (const { path: [noun, verb] } of COMMANDS) {

@@ -16,6 +16,7 @@ export const NOUNS: Readonly<Record<string, string>> = {
   audit: "Audit logs: what was done, verifiable",
   ca: "Certification authorities",
   cert: "Certificates that a CA issues",
+  cose: "Signed COSE messages and CBOR web tokens",
   credential: "Keys with their certificates, issued together",
   crl: "Certificate revocation lists",
   csr: "Certificate signing requests",
