@@ -22,6 +22,7 @@ import { labToken, type LabTokenName, TOKEN_NEEDS } from "../tests/support/lab.t
 import { needs } from "../tests/support/require.ts";
 import { type SoftHsmToken, softhsmToken } from "../tests/support/softhsm.ts";
 import { tempFolder } from "../tests/support/tmp.ts";
+import { benchCose } from "./support/bench_cose.ts";
 import { benchSoftwareRow, benchTokenRow, postQuantumRows } from "./support/bench_pqc.ts";
 import {
   caProfile,
@@ -178,9 +179,19 @@ async function startUp(): Promise<void> {
   await startupTable();
 }
 
+async function cose(): Promise<void> {
+  console.log("\nTokens (CWT) with keys in SoftHSM2");
+  const reason = needs("softhsm");
+  if (reason !== undefined) return console.log(`  left out: ${reason}`);
+  using token = softhsmToken({ label: "Bench" });
+  token.useInProcess();
+  await benchCose(token);
+}
+
 const PARTS: Readonly<Record<string, (request: IssueRequest) => Promise<void>>> = {
   classical,
   pqc: postQuantum,
+  cose,
   start: startUp,
 };
 
