@@ -328,3 +328,57 @@ testWith("Ctrl-C during a rotation leaves nothing or everything", { needs: ["sof
   }
   assert.ok(outcomes.has(130), "no call was interrupted in time");
 });
+
+testWith("a killed rotation's keys are in the metadata, or named with the command that deletes them", {
+  needs: ["softhsm"],
+}, async () => {
+  using token = softhsmToken();
+  token.hsmYaml();
+  const at = { cwd: token.folder, env: token.env };
+  const read = { read: (path: string) => Deno.readTextFileSync(`${token.folder}/${path}`) };
+  await runOk(["ca", "init", "--profile", "ec/root-ca", "--var", "cn=R"], at);
+  const profiles = ["-P", "rsa/tls-client", "-P", "rsa/email", "--var", "cn=c", "--var", "email=c@a.test"];
+  await runOk(["credential", "enroll", "srv", ...profiles, "--hsm-config", "hsm.yaml", "--key-label", "k"], at);
+  let leftovers = 0;
+  // each key is announced before it is made: at the second announcement the first key is there
+  for (const [announced, more] of [[1, 0], [1, 60], [2, 0], [2, 40], [2, 120]] as const) {
+    const before = announcements(token.folder);
+    const child = spawnCli(["credential", "rotate", "srv"], at);
+    const output = child.output();
+    const isOver = output.then(() => true);
+    const soon = () => new Promise<false>((done) => setTimeout(() => done(false), 5));
+    while (announcements(token.folder) < before + announced && !await Promise.race([isOver, soon()]));
+    await new Promise((done) => setTimeout(done, more));
+    try {
+      child.kill("SIGKILL");
+    } catch { /* it has ended */ }
+    await output;
+    const list = await runJson(["key", "list", "--hsm-config", "hsm.yaml"], at) as KeyList;
+    const known = Object.values(meta(read).versions).flatMap(({ keys }) => keys.map(({ storage }) => storage.key_id));
+    const said = (await runCli(["credential", "check", "srv"], at)).stdout;
+    for (const { storage } of list.keys) {
+      if (known.includes(storage.key_id)) continue;
+      leftovers++;
+      assert.match(
+        said,
+        new RegExp(`qpki key delete .*--key-id ${storage.key_id}`),
+        `${announced} keys announced, ${more} ms`,
+      );
+    }
+    assert.ok(known.every((id) => list.keys.some(({ storage }) => storage.key_id === id)));
+  }
+  assert.ok(leftovers > 0, "no call was killed between a key and its certificate");
+  await runOk(["credential", "check", "srv", "--repair"], at);
+  await runOk(["credential", "rotate", "srv", "--activate"], at);
+});
+
+/** Keys in a token that the journal of the credential announces. */
+function announcements(folder: string): number {
+  try {
+    const journal = Deno.readTextFileSync(`${folder}/credentials/srv/journal.jsonl`);
+    return journal.split("\n").filter((line) => line.includes('"state":"intent"') && line.includes('"keys"')).length;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return 0;
+    throw error;
+  }
+}
