@@ -1,4 +1,5 @@
 import { defaultScheme } from "../alg/find.ts";
+import { audited } from "../audit/trail.ts";
 import { encodePem } from "../bytes.ts";
 import { pathExists, readFileText } from "../files.ts";
 import type { CaStore } from "../store/ca.ts";
@@ -7,6 +8,7 @@ import { type CaMeta, type CaVersion, isAwaited, META_SCHEMA } from "../store/me
 import { readSchema } from "../store/migrations.ts";
 import { alternativeSpki } from "../x509/certificate.ts";
 import { decodeName } from "../x509/name.ts";
+import { caFacts } from "./audit_facts.ts";
 import { type CaCertificate, caCertificates, pinnedKeys, pinsOf } from "./certificates.ts";
 import { changeOptions, type Deps } from "./deps.ts";
 import { roleOf } from "./info.ts";
@@ -38,10 +40,12 @@ export async function upgradeCa(store: CaStore, options: { dryRun: boolean }, de
   }
   for (const file of files.keys()) changes.push(`"${file}" is written`);
   if (changes.length === 0 || options.dryRun) return { changes };
-  await store.change("upgrade", async (change) => {
-    for (const [path, text] of files) await change.writeFile(path, text, { overwrite: true });
-    await change.writeMeta(meta);
-  }, changeOptions(deps));
+  const work = () =>
+    store.change("upgrade", async (change) => {
+      for (const [path, text] of files) await change.writeFile(path, text, { overwrite: true });
+      await change.writeMeta(meta);
+    }, changeOptions(deps));
+  await audited(deps.audit, { event: "ca.upgrade", ...caFacts(store), details: { changes } }, { work });
   return { changes };
 }
 
