@@ -12,8 +12,9 @@ import type { Certificate } from "../x509/types.ts";
 import { caFacts } from "./audit_facts.ts";
 import { type CaCertificate, caCertificates } from "./certificates.ts";
 import { crlName, isCrlOf } from "./crl_files.ts";
-import { changeOptions, type Deps, wholeSecond } from "./deps.ts";
+import { changeOptions, type Deps, formatInstant, wholeSecond } from "./deps.ts";
 import { checkIssuer } from "./issue.ts";
+import { IssuingVersions } from "./issuing_version.ts";
 import { subjectFields } from "./new_meta.ts";
 import { namedVersion } from "./versions.ts";
 
@@ -65,6 +66,7 @@ async function activate(store: CaStore, id: string, deps: Deps): Promise<Activat
     if (former) await keepChain(change, former.id);
     await writeShown(change, id, certificates);
     if (former) await moveCrls(change, { id, own }, former);
+    if (former) await noteEnd(change, store, { id: former.id, at: wholeSecond(deps) });
     await change.writeMeta(switched(change.meta, id, certificates[0]!));
     return { ...before, ...(former ? { former: former.id } : {}) };
   }, changeOptions(deps));
@@ -89,6 +91,14 @@ async function keepChain(change: CaChange, id: string): Promise<void> {
   if (version.chain !== undefined || !await pathExists(path)) return;
   await change.writeFile(versionChainFile(id), await readFileText(path), { overwrite: true });
   version.chain = versionChainFile(id);
+}
+
+/** Until when CRLs of an archived version are asked for: later, thousands of certificates would have to be read for it. */
+async function noteEnd(change: CaChange, store: CaStore, { id, at }: { id: string; at: Date }): Promise<void> {
+  const versions = await IssuingVersions.open(store);
+  const entries = (await change.rows()).map(({ entry }) => entry);
+  const end = await versions.issuedUntil(id, entries, at) ?? at;
+  change.meta.versions[id]!.issued_until = formatInstant(end);
 }
 
 /** What scripts look at: the certificate, and of a subordinate CA the chain. */
@@ -138,6 +148,7 @@ function switched(meta: CaMeta, id: string, certificate: Certificate): CaMeta {
     const status = name === id ? "active" : version.status === "active" ? "archived" : version.status;
     versions[name] = { ...version, status };
   }
+  delete versions[id]!.issued_until;
   const subject = { ...meta.subject, ...subjectFields(decodeName(certificate.subject)) };
   return { ...meta, subject, active: id, versions };
 }

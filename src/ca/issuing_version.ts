@@ -87,17 +87,28 @@ export class IssuingVersions {
     return own;
   }
 
+  /**
+   * When the last certificate that a version issued ends, of those in force at `at`; undefined when none is. The index alone
+   * does not tell whose they are: it is found once, when the version is archived.
+   */
+  async issuedUntil(versionId: string, entries: readonly IndexEntry[], at: Date): Promise<Date | undefined> {
+    const inForce = entries.filter(({ notAfter }) => notAfter >= at);
+    for (const { serial, notAfter } of inForce.sort((a, b) => b.notAfter.getTime() - a.notAfter.getTime())) {
+      if (await this.ofSerial(serial) === versionId) return notAfter;
+    }
+    return undefined;
+  }
+
   /** Archived versions with certificates that are valid or could be again: their CRLs are still asked for. */
   async archivedInUse(entries: readonly IndexEntry[], at: Date): Promise<string[]> {
-    const archived = this.ids.filter((id) => this.#store.meta.versions[id]!.status === "archived");
-    const found = new Set<string>();
-    for (const { notAfter, serial } of entries) {
-      if (found.size === archived.length) break;
-      if (notAfter < at) continue;
-      const id = await this.ofSerial(serial);
-      if (id !== undefined && archived.includes(id)) found.add(id);
+    const found: string[] = [];
+    for (const id of this.ids) {
+      const { status, issued_until: until } = this.#store.meta.versions[id]!;
+      if (status !== "archived") continue;
+      const end = until === undefined ? await this.issuedUntil(id, entries, at) : new Date(until);
+      if (end && end > at) found.push(id);
     }
-    return archived.filter((id) => found.has(id));
+    return found;
   }
 
   async #look(serial: string): Promise<string | undefined> {

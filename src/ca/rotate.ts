@@ -28,7 +28,7 @@ import { changeOptions, checkInterrupted, type Deps, formatInstant, wholeSecond 
 import { recordCertificates } from "./issue.ts";
 import { openAll, type OpenCas } from "./issuers.ts";
 import { keysName } from "./key_parts.ts";
-import { newVersion } from "./new_meta.ts";
+import { commonNameOf, newVersion } from "./new_meta.ts";
 import { checkTokenKeys, type KeyPlaces, type ObtainedKeys, obtainKeys, type WantedKey } from "./obtain_keys.ts";
 import {
   alternativeSigner,
@@ -191,7 +191,7 @@ async function prepare(store: CaStore, request: RotateRequest, deps: Deps): Prom
   const work = store.path(`${STAGING_FOLDER}/rotate-${encodeHex(randomBytes(4))}`);
   const wanted = wantedKeys(plans, request, {
     file: (name) => ({ path: `${work}.${name}.key`, stored: keyFile(version, name) }),
-    label: presentLabel(store),
+    label: presentLabel(store) ?? commonNameOf(profiles[0].subject),
   });
   await checkTokenKeys(wanted, deps);
   const plan = describe(store, request, { version, plans, wanted, notBefore, present });

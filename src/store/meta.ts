@@ -64,6 +64,8 @@ export interface CaVersion {
   csr?: string;
   /** Certificates with those above them, the root last, relative path; `chain.pem` is that of the active version. */
   chain?: string;
+  /** Of an archived version: when the last certificate that it issued ends, RFC 3339; CRLs are asked for until then. */
+  issued_until?: string;
   /** Made when this version was. */
   cross_certificates?: CrossCertificate[];
   [unknown: string]: unknown;

@@ -166,3 +166,31 @@ testWith("link certificates of hybrids and of several certificates", { needs: ["
     }
   }
 });
+
+testWith(
+  "a subordinate CA's link certificates stand below its own, whatever its path length",
+  { needs: ["openssl"] },
+  async () => {
+    using work = new Work();
+    const at = work.tmp.join;
+    await work.run("ca", "init", "-P", "ec/root-ca", "--var", "cn=Root", "-d", "root");
+    await work.run("ca", "init", ...issuing, "--parent", "root", "-d", "sub");
+    const first = await leaf(work, "sub", "first");
+    const { cross_certificates: [young, old] } = await work.json<{ cross_certificates: { chain: string }[] }>(
+      ...["ca", "rotate", "-d", "sub", "--cross-sign"],
+    );
+    await work.run("ca", "activate", "-d", "sub", "-v", "2");
+    const second = await leaf(work, "sub", "second");
+    for (const [link, file] of [[young!, second], [old!, first]] as const) {
+      await openssl([
+        ...["verify", "-x509_strict", "-CAfile", at("root/ca.crt"), "-untrusted", at(link.chain), at(file)],
+      ]);
+      work.tmp.write("trust.pem", work.tmp.read("root/ca.crt") + work.tmp.read(link.chain));
+      await work.run("cert", "verify", file, "--ca", "trust.pem");
+    }
+    const info = await work.json<{ issuer_version: string }>(
+      ...["cert", "info", (await work.certificate(first)).serial, "-d", "sub"],
+    );
+    assert.equal(info.issuer_version, "v1");
+  },
+);

@@ -1,5 +1,6 @@
 /** Rotation of a CA whose key is in a token: it stays there, under the same label with an id of its own. */
 import assert from "node:assert/strict";
+import { spawnCli } from "../support/cli.ts";
 import { testWith } from "../support/require.ts";
 import { type SoftHsmToken, softhsmToken } from "../support/softhsm.ts";
 import { Work } from "../support/work.ts";
@@ -185,3 +186,50 @@ testWith(
     for (const name of ["old", "still-old", "young"]) await work.run("cert", "verify", `${name}.crt`, "--ca", "ca");
   },
 );
+
+testWith("a software CA moves into a token; a lost token is left with --software", { needs: ["softhsm"] }, async () => {
+  using token = softhsmToken();
+  using work = new TokenWork(token);
+  await work.run("ca", "init", "-P", "ec/root-ca", "--var", "cn=Root", "-d", "ca");
+  await work.leaf("ca", "first");
+  await work.run("ca", "rotate", "-d", "ca", "--hsm-config", "./hsm.yaml");
+  const [storage] = work.storages("ca", "v2");
+  assert.ok(storage!.type === "pkcs11" && storage!.label === "Root", "the name is the label when none is given");
+  await work.run("ca", "activate", "-d", "ca", "-v", "2");
+  await work.leaf("ca", "second");
+  Deno.removeSync(work.tmp.join("hsm.yaml"));
+  await work.fails(4, /Cannot find the HSM configuration/, "ca", "rotate", "-d", "ca");
+  await work.run("ca", "rotate", "-d", "ca", "--software");
+  await work.run("ca", "activate", "-d", "ca", "-v", "3");
+  await work.leaf("ca", "third");
+  const { missing } = JSON.parse((await work.try("crl", "gen", "-d", "ca", "--json")).stdout);
+  assert.deepEqual(missing.map((one: { version: string }) => one.version), ["v2"]);
+  for (const name of ["first", "second", "third"]) await work.run("cert", "verify", `${name}.crt`, "--ca", "ca");
+});
+
+testWith("Ctrl-C during a rotation in a token leaves no key", { needs: ["softhsm"] }, async () => {
+  using token = softhsmToken();
+  using work = new TokenWork(token);
+  await work.run(...hsmRoot, "--key-label", "root-key");
+  const before = await work.tokenKeys();
+  const meta = work.tmp.read("ca/ca.meta.json");
+  let interrupted = 0;
+  for (const delay of [120, 180, 250, 400]) {
+    const child = spawnCli(["ca", "rotate", "-d", "ca", "-P", "rsa/root-ca", "--cross-sign"], {
+      cwd: work.tmp.path,
+      env: token.env,
+    });
+    await new Promise((done) => setTimeout(done, delay));
+    try {
+      child.kill("SIGINT");
+    } catch { /* it had ended */ }
+    const { code } = await child.output();
+    assert.ok(code === 0 || code === 130, `exit ${code} after ${delay} ms`);
+    if (code === 0) await work.run("ca", "discard", "-d", "ca", "-v", "v2", "--yes");
+    else interrupted++;
+    assert.deepEqual(await work.tokenKeys(), before, `an orphan key after ${delay} ms`);
+    assert.equal(work.tmp.read("ca/ca.meta.json"), meta);
+    assert.deepEqual(treeOf(work.tmp.join("ca/versions")).filter((name) => name.startsWith("v2")), []);
+  }
+  assert.ok(interrupted > 0, "no run was interrupted: the delays are too long");
+});

@@ -1,12 +1,12 @@
 import { encodePem } from "../../../bytes.ts";
-import { currentPlaces } from "../../../ca/current_places.ts";
+import { currentPlaces, sharedLabels } from "../../../ca/current_places.ts";
 import { formatInstant } from "../../../ca/deps.ts";
 import { describeStorage, keyAlgorithms, roleOf } from "../../../ca/info.ts";
 import { keyParts } from "../../../ca/key_parts.ts";
 import { type KeyPlaces, placeOf } from "../../../ca/obtain_keys.ts";
 import { planRotation, rotateCa, type Rotation, type RotationPlan } from "../../../ca/rotate.ts";
 import { allKeys, refusePending } from "../../../ca/versions.ts";
-import { TokenError, UsageError } from "../../../errors.ts";
+import { InputError, TokenError, UsageError } from "../../../errors.ts";
 import { writeFileDurably } from "../../../files.ts";
 import type { CompiledProfile } from "../../../profile/types.ts";
 import { CaStore } from "../../../store/ca.ts";
@@ -18,6 +18,7 @@ import {
   CA_DIR,
   CA_PASSPHRASE,
   FORCE,
+  HSM_CONFIG,
   HSM_FLAGS,
   OUT,
   PARENT,
@@ -111,7 +112,13 @@ async function newPlaces(
   { store, profiles }: { store: CaStore; profiles: readonly CompiledProfile[] },
 ): Promise<KeyPlaces> {
   const { version } = store.version();
-  const current = await currentPlaces(version.keys, await allKeys(store), { folder: store.folder, deps: ctx });
+  const all = await allKeys(store);
+  const current = await currentPlaces(version.keys, all, { folder: store.folder, deps: ctx }).catch((error) => {
+    // the way to the present token is not needed by who goes elsewhere
+    const isElsewhere = input.on(SOFTWARE.name) || input.text(HSM_CONFIG.name) !== undefined;
+    if (!isElsewhere || !(error instanceof InputError) || error.code !== "hsm.config_not_found") throw error;
+    return { encrypted: false, labels: sharedLabels(all) };
+  });
   const places = await keyPlaces(input, ctx, { profiles, current, question: "Passphrase of the new CA key" });
   const inToken = profiles.flatMap((profile) => keyParts(profile))
     .some((part) => placeOf(part, places).type === "pkcs11");

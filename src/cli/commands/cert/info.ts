@@ -1,4 +1,5 @@
 import { formatInstant } from "../../../ca/deps.ts";
+import { IssuingVersions } from "../../../ca/issuing_version.ts";
 import { statusOf } from "../../../ca/status.ts";
 import { InputError } from "../../../errors.ts";
 import { pathExists, readFileBytes } from "../../../files.ts";
@@ -29,11 +30,17 @@ const command: Command = {
     const revocation = entry.revocation
       ? { revoked_at: formatInstant(entry.revocation.date), reason: entry.revocation.reason ?? "unspecified" }
       : undefined;
+    const versions = await IssuingVersions.open(store);
+    const version = await versions.of(certificate);
     const lines = [
+      ...(versions.ids.length > 1 && version !== undefined ? [`Issued by version: ${version}`] : []),
       `Status: ${status}${revocation ? ` since ${revocation.revoked_at} (${revocation.reason})` : ""}`,
       `File: ${path}`,
     ];
-    return { data: { ...json, status, ...revocation, path }, text: `${text.trimEnd()}\n${lines.join("\n")}` };
+    return {
+      data: { ...json, ...(version === undefined ? {} : { issuer_version: version }), status, ...revocation, path },
+      text: `${text.trimEnd()}\n${lines.join("\n")}`,
+    };
   },
 };
 export default command;
