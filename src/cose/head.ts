@@ -62,6 +62,11 @@ export function writeHead(major: number, value: number): Bytes {
   return concatBytes(Uint8Array.of(first | (24 + Math.log2(size))), argument);
 }
 
+/** A byte string with its head. */
+export function writeBytes(content: Uint8Array): Bytes {
+  return concatBytes(writeHead(MAJOR.BYTES, content.length), content);
+}
+
 /** The error for bytes that end within an item. */
 export function truncated(offset: number): InputError {
   return new InputError(`Cannot read CBOR: the item at byte ${offset} is cut off`, { code: "cbor.truncated", offset });

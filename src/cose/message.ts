@@ -2,7 +2,7 @@ import { type Bytes, concatBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { CborTag, type CborValue, decodeCbor, encodeCbor, type ReadOptions } from "./cbor.ts";
 import { certificatesOf, type Headers, readHeaders } from "./headers.ts";
-import { MAJOR, writeHead } from "./head.ts";
+import { MAJOR, writeBytes, writeHead } from "./head.ts";
 
 /** COSE_Sign1 and COSE_Sign as structures (RFC 9052 section 4), with the tag of a CWT (RFC 8392 section 6). */
 
@@ -94,17 +94,22 @@ function signatureOf(value: CborValue): Bytes {
 
 /** The bytes of a message with its tags, deterministic. */
 export function encodeMessage({ kind, cwt, headers, payload, signers }: Omit<CoseMessage, "tagged">): Bytes {
-  const tags = [...cwt ? [CWT_TAG] : [], TAGS[kind]].map((tag) => writeHead(MAJOR.TAG, tag));
-  const last = kind === "sign1"
-    ? signers[0]!.signature
-    : signers.map(({ headers: own, signature }) => [own.bytes, own.unprotected, signature]);
+  const parts = kind === "sign1" ? [writeBytes(signers[0]!.signature)] : [
+    writeHead(MAJOR.ARRAY, signers.length),
+    ...signers.flatMap(({ headers: own, signature }) => [
+      writeHead(MAJOR.ARRAY, 3),
+      writeBytes(own.bytes),
+      encodeCbor(own.unprotected),
+      writeBytes(signature),
+    ]),
+  ];
   return concatBytes(
-    ...tags,
+    ...[...cwt ? [CWT_TAG] : [], TAGS[kind]].map((tag) => writeHead(MAJOR.TAG, tag)),
     writeHead(MAJOR.ARRAY, 4),
-    encodeCbor(headers.bytes),
+    writeBytes(headers.bytes),
     encodeCbor(headers.unprotected),
     ...payload === undefined ? [encodeCbor(null)] : [writeHead(MAJOR.BYTES, payload.length), payload],
-    encodeCbor(last),
+    ...parts,
   );
 }
 

@@ -1,6 +1,6 @@
 import { type Bytes, concatBytes } from "../bytes.ts";
 import { encodeCbor } from "./cbor.ts";
-import { MAJOR, writeHead } from "./head.ts";
+import { MAJOR, writeBytes, writeHead } from "./head.ts";
 import { type Headers, signedBytes } from "./headers.ts";
 import type { CoseMessage, SignerPart } from "./message.ts";
 import type { Payload } from "./payload.ts";
@@ -17,14 +17,18 @@ export interface Signed {
   readonly aad?: Bytes | undefined;
 }
 
+/** Beginnings of the structure: the list, and the text that says what is signed. */
+const WITH_SIGNER = concatBytes(writeHead(MAJOR.ARRAY, 5), encodeCbor("Signature"));
+const ALONE = concatBytes(writeHead(MAJOR.ARRAY, 4), encodeCbor("Signature1"));
+const NOTHING = new Uint8Array(0);
+
 /** The bytes before the payload's own, its length included. */
-export function sigPrefix({ body, signer, aad = new Uint8Array(0) }: Signed, payloadLength: number): Bytes {
-  const fields = signer
-    ? ["Signature", signedBytes(body), signedBytes(signer), aad]
-    : ["Signature1", signedBytes(body), aad];
+export function sigPrefix({ body, signer, aad = NOTHING }: Signed, payloadLength: number): Bytes {
   return concatBytes(
-    writeHead(MAJOR.ARRAY, fields.length + 1),
-    ...fields.map(encodeCbor),
+    signer ? WITH_SIGNER : ALONE,
+    writeBytes(signedBytes(body)),
+    ...signer ? [writeBytes(signedBytes(signer))] : [],
+    writeBytes(aad),
     writeHead(MAJOR.BYTES, payloadLength),
   );
 }

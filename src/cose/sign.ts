@@ -23,6 +23,8 @@ export interface CoseSigner extends Pick<CoseScheme, "algorithm"> {
   readonly certificate?: Bytes;
   /** DER, the signer's own first; brought along where there are any (x5chain). */
   readonly chain?: readonly Bytes[];
+  /** Headers made beforehand by {@link signerHeaders}, for many messages. */
+  readonly headers?: Headers;
 }
 
 /** A message to be made. */
@@ -61,10 +63,12 @@ export async function signMessage(request: SignRequest): Promise<Bytes> {
   return encodeMessage({ kind, cwt, headers, payload: content, signers: parts });
 }
 
-async function signerHeaders(
-  { algorithm, kid, certificate, chain = [] }: CoseSigner,
+/** What a signer says about itself, and with `more` about the message. */
+export async function signerHeaders(
+  { algorithm, kid, certificate, chain = [], headers }: CoseSigner,
   more: ReadonlyMap<CborValue, CborValue> = new Map(),
 ): Promise<Headers> {
+  if (headers && more.size === 0) return headers;
   const signed = new Map<CborValue, CborValue>([[LABEL.ALG, algorithm.id], ...more]);
   if (certificate) signed.set(LABEL.X5T, [SHA_256, await digest("SHA-256", certificate)]);
   const unsigned = new Map<CborValue, CborValue>();
