@@ -126,6 +126,11 @@ export const COMMANDS: readonly CommandRow[] = [
     load: () => import("./ca/versions.ts"),
   },
   {
+    path: ["cert", "explain"],
+    summary: "Tell what caused each field of a certificate, and make its bytes again",
+    load: () => import("./cert/explain.ts"),
+  },
+  {
     path: ["cert", "info"],
     summary: "Show a certificate",
     load: () => import("./cert/info.ts"),
