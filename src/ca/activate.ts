@@ -4,7 +4,7 @@ import { OperationError } from "../errors.ts";
 import { pathExists, readFileBytes, readFileText } from "../files.ts";
 import type { CaStore } from "../store/ca.ts";
 import type { CaChange } from "../store/change.ts";
-import { CA_CERTIFICATE_FILE, CHAIN_FILE, CRL_FOLDER, versionChainFile } from "../store/layout.ts";
+import { CA_CERTIFICATE_FILE, certificateFile, CHAIN_FILE, CRL_FOLDER, versionChainFile } from "../store/layout.ts";
 import { type CaMeta, isAwaited, type VersionStatus } from "../store/meta.ts";
 import { subjectKeyId } from "../x509/certificate.ts";
 import { decodeName } from "../x509/name.ts";
@@ -63,6 +63,7 @@ async function activate(store: CaStore, id: string, deps: Deps): Promise<Activat
     for (const certificate of certificates) checkIssuer(certificate, wholeSecond(deps));
     await checkKeyFiles(store, id, own);
     const former = meta.active === "" ? undefined : { id: meta.active, own: await caCertificates(store, meta.active) };
+    if (former) await keepCertificates(change, former);
     if (former) await keepChain(change, former.id);
     await writeShown(change, id, certificates);
     if (former) await moveCrls(change, { id, own }, former);
@@ -81,6 +82,19 @@ async function checkKeyFiles(store: CaStore, id: string, own: readonly CaCertifi
       object: id,
       hint: `Restore ${store.path(storage.path)}`,
     });
+  }
+}
+
+/** Metadata of the older tool names no file, and the certificate may be in `ca.crt` alone, which the next version takes. */
+async function keepCertificates(
+  change: CaChange,
+  { id, own }: { id: string; own: readonly CaCertificate[] },
+): Promise<void> {
+  const version = change.meta.versions[id]!;
+  if (version.certificates !== undefined) return;
+  version.certificates = own.map(({ name }) => certificateFile(id, name));
+  for (const [i, { certificate }] of own.entries()) {
+    await change.writeFile(version.certificates[i]!, encodePem("CERTIFICATE", certificate.der), { overwrite: true });
   }
 }
 

@@ -185,3 +185,39 @@ Deno.test("of rotations at once one makes a version, and the others leave nothin
   assert.deepEqual(keys, ["ca/versions/v1/keys/ca.ecdsa-p384.key", "ca/versions/v2/keys/ca.ecdsa-p384.key"]);
   await work.run("ca", "check", "-d", "ca");
 });
+
+testWith(
+  "a CA of the older tool goes on with new keys; nothing of the former version is lost",
+  { needs: ["openssl"] },
+  async () => {
+    using work = new Work();
+    for (const [ca, isVersioned] of [["versioned", true], ["older", false]] as const) {
+      await work.run("ca", "init", "-P", "ec/root-ca", "--var", "cn=Root", "--var", "country=FR", "-d", ca);
+      work.tmp.write(`${ca}/private/ca.key`, work.tmp.read(`${ca}/versions/v1/keys/ca.ecdsa-p384.key`), 0o600);
+      Deno.removeSync(work.tmp.join(ca, "versions"), { recursive: true });
+      const key = { id: "default", algorithm: "ecdsa-p384", storage: { type: "software", path: "private/ca.key" } };
+      const version = { profiles: ["ec/root-ca"], algos: ["ecdsa-p384"], status: "active", keys: [key], note: "kept" };
+      const meta = isVersioned
+        ? { subject: { common_name: "Root" }, active: "v1", versions: { v1: version } }
+        : { profile: "ec/root-ca", created: "2025-01-02T10:30:00Z", keys: [key] };
+      work.tmp.write(`${ca}/ca.meta.json`, JSON.stringify(meta, null, 4));
+      const first = await leaf(work, ca, `${ca}-first`);
+      const own = work.tmp.read(`${ca}/ca.crt`);
+      await work.run("ca", "rotate", "-d", ca, "--cross-sign");
+      await work.run("ca", "activate", "-d", ca, "-v", "v2");
+      assert.equal(work.tmp.read(`${ca}/versions/v1/certs/ca.ecdsa-p384.pem`), own);
+      if (isVersioned) assert.equal(work.meta(ca).versions["v1"]!["note"], "kept", "unknown fields survive");
+      assert.deepEqual(
+        (await work.certificate(`${ca}/ca.crt`)).subject,
+        (await work.certificate(`${ca}/versions/v1/certs/ca.ecdsa-p384.pem`)).subject,
+      );
+      const second = await leaf(work, ca, `${ca}-second`);
+      await work.run("cert", "revoke", (await work.certificate(first)).serial, "-d", ca, "--gen-crl");
+      await work.run("crl", "gen", "-d", ca);
+      await work.fails(1, /revoked/, "cert", "verify", first, "--ca", ca);
+      await work.run("cert", "verify", second, "--ca", ca);
+      await work.run("ca", "activate", "-d", ca, "-v", "v1");
+      assert.equal(work.tmp.read(`${ca}/ca.crt`), own);
+    }
+  },
+);
