@@ -4,7 +4,9 @@ import type { ExitStatus } from "../errors.ts";
 import type { OpenProvider, PassphraseSource } from "../keys/types.ts";
 
 /** What a flag's value is, for completion and help. */
-export type Completion = "file" | "directory" | "profile" | "algorithm" | "version" | "none";
+export type Completion =
+  | ("file" | "directory" | "profile" | "algorithm" | "version" | "none")
+  | ("credential" | "credential version");
 
 /** One flag. Without `value` it is a switch. */
 export interface Flag {

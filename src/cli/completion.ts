@@ -51,11 +51,18 @@ async function forCommand(row: CommandRow, given: readonly string[], current: st
   const attached = /^(--[\w-]+)=/.exec(current)?.[1];
   const flag = flags.find((one) => one.value !== undefined && spellings(one).includes(attached ?? given.at(-1) ?? ""));
   if (flag) {
-    const values = await valuesOf(flag, given, io);
+    const values = await valuesOf(flag, { given, operands: operandsOf(flags, given) }, io);
     return attached ? values.map((value) => value.startsWith(":") ? value : `${attached}=${value}`) : values;
   }
   if (current.startsWith("-")) return freeFlags(flags, given);
-  return await forArgument(command, operandCount(flags, given), given, io);
+  return await forArgument(command, { given, operands: operandsOf(flags, given) }, io);
+}
+
+/** What stands on the line so far. */
+interface Line {
+  readonly given: readonly string[];
+  /** Those of them that are arguments. */
+  readonly operands: readonly string[];
 }
 
 function freeFlags(flags: readonly Flag[], given: readonly string[]): string[] {
@@ -63,21 +70,21 @@ function freeFlags(flags: readonly Flag[], given: readonly string[]): string[] {
     .map((flag) => `--${flag.name}`);
 }
 
-async function forArgument(command: Command, at: number, given: readonly string[], io: Io): Promise<string[]> {
+async function forArgument(command: Command, line: Line, io: Io): Promise<string[]> {
   const args = command.args ?? [];
-  const argument = args[at] ?? (args.at(-1)?.variadic ? args.at(-1) : undefined);
-  if (!argument) return freeFlags([...command.flags, ...GLOBAL_FLAGS], given);
-  return argument.choices ? [...argument.choices] : await namesOf(argument.complete, given, io);
+  const argument = args[line.operands.length] ?? (args.at(-1)?.variadic ? args.at(-1) : undefined);
+  if (!argument) return freeFlags([...command.flags, ...GLOBAL_FLAGS], line.given);
+  return argument.choices ? [...argument.choices] : await namesOf(argument.complete, line, io);
 }
 
-function operandCount(flags: readonly Flag[], given: readonly string[]): number {
-  let count = 0;
+function operandsOf(flags: readonly Flag[], given: readonly string[]): string[] {
+  const operands: string[] = [];
   for (let at = 0; at < given.length; at++) {
     const word = given[at]!;
-    if (!word.startsWith("-")) count++;
+    if (!word.startsWith("-")) operands.push(word);
     else if (flags.some((flag) => flag.value !== undefined && spellings(flag).includes(word))) at++;
   }
-  return count;
+  return operands;
 }
 
 function spellings(flag: Flag): string[] {
@@ -85,12 +92,12 @@ function spellings(flag: Flag): string[] {
   return flag.short ? [...long, `-${flag.short}`] : long;
 }
 
-async function valuesOf(flag: Flag, given: readonly string[], io: Io): Promise<string[]> {
+async function valuesOf(flag: Flag, line: Line, io: Io): Promise<string[]> {
   const kind = flag.complete ?? (flag.name === "version" ? "version" : undefined);
-  return flag.choices ? [...flag.choices] : await namesOf(kind, given, io);
+  return flag.choices ? [...flag.choices] : await namesOf(kind, line, io);
 }
 
-async function namesOf(kind: Completion | undefined, given: readonly string[], io: Io): Promise<string[]> {
+async function namesOf(kind: Completion | undefined, { given, operands }: Line, io: Io): Promise<string[]> {
   switch (kind) {
     case "file":
       return [FILES];
@@ -106,15 +113,32 @@ async function namesOf(kind: Completion | undefined, given: readonly string[], i
       const meta = JSON.parse(await Deno.readTextFile(`${caFolder(given, io)}/ca.meta.json`));
       return Object.keys(meta.versions ?? {});
     }
+    case "credential": {
+      const { credentialIds } = await import("../store/credential.ts");
+      return await credentialIds(credentialFolder(given, io));
+    }
+    case "credential version": {
+      const { CredentialStore } = await import("../store/credential.ts");
+      const store = await CredentialStore.open(credentialFolder(given, io), operands[0] ?? "");
+      return Object.keys(store.meta.versions);
+    }
     default:
       return [];
   }
 }
 
 function caFolder(given: readonly string[], io: Io): string {
-  const at = given.findLastIndex((word) => word === "-d" || word === "--ca-dir" || word === "--dir");
-  const folder = (at < 0 ? undefined : given[at + 1]) ?? "./ca";
-  return folder.startsWith("/") ? folder : `${io.cwd}/${folder}`;
+  return folderAfter(["-d", "--ca-dir", "--dir"], given, io) ?? `${io.cwd}/ca`;
+}
+
+function credentialFolder(given: readonly string[], io: Io): string {
+  return folderAfter(["-c", "--cred-dir"], given, io) ?? `${io.cwd}/credentials`;
+}
+
+function folderAfter(flags: readonly string[], given: readonly string[], io: Io): string | undefined {
+  const at = given.findLastIndex((word) => flags.includes(word));
+  const folder = at < 0 ? undefined : given[at + 1];
+  return folder === undefined || folder.startsWith("/") ? folder : `${io.cwd}/${folder}`;
 }
 
 /** The script that makes `shell` complete the words of `qpki`. It asks `qpki` itself, so it never grows stale. */

@@ -1,5 +1,5 @@
 import { audited } from "../audit/trail.ts";
-import type { Deps } from "../ca/deps.ts";
+import { changeOptions, type Deps } from "../ca/deps.ts";
 import { InputError, OperationError } from "../errors.ts";
 import { pathExists } from "../files.ts";
 import type { CredentialStore } from "../store/credential.ts";
@@ -50,7 +50,7 @@ async function activate(
     await checkUsable(store, id, { now: deps.now(), lookup });
     await change.writeMeta(withActive(meta, id));
     return done;
-  }, { signal: deps.signal, warn: (text) => deps.warn(text) });
+  }, changeOptions(deps));
 }
 
 function onlyPending({ meta }: CredentialStore): string {

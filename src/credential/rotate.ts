@@ -5,7 +5,7 @@ import { sharedLabels } from "../ca/current_places.ts";
 import { changeOptions, checkInterrupted, type Deps, formatInstant, wholeSecond } from "../ca/deps.ts";
 import { checkRequest, recordCertificates } from "../ca/issue.ts";
 import type { Issuers } from "../ca/issuers.ts";
-import { keysName } from "../ca/key_parts.ts";
+import { keyParts, keysName } from "../ca/key_parts.ts";
 import { checkTokenKeys, type KeyPlaces } from "../ca/obtain_keys.ts";
 import { type KeyNames, plannedStorage, wantedKeys } from "../ca/profile_keys.ts";
 import { schemeFor } from "../ca/signer.ts";
@@ -98,7 +98,7 @@ export async function planRotation(
     const { profile, kept } = plan;
     const issuer = issuers.for(profile);
     const { notAfter } = checkRequest(issuer, { profile, notBefore: now });
-    const count = kept ? 0 : wantedKeys([plan], request, { file: () => ({ path: "", stored: "" }) }).length;
+    const count = kept ? 0 : keyParts(profile).length;
     const keys = kept
       ? kept.entries.map(({ id, algorithm, storage }) => ({ id, algorithm, is_new: false, storage }))
       : wanted.splice(0, count).map((one) => ({

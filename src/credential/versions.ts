@@ -1,4 +1,4 @@
-import { OperationError } from "../errors.ts";
+import { InputError, OperationError } from "../errors.ts";
 import { pathExists } from "../files.ts";
 import type { CredentialStore } from "../store/credential.ts";
 import { versionFolder } from "../store/layout.ts";
@@ -6,18 +6,25 @@ import type { CredentialMeta, CredentialVersion } from "../store/meta.ts";
 import { type CredentialState, credentialState, type RevocationLookup } from "./status.ts";
 
 /** A version of a credential: what metadata says of it, and how its certificates are now. */
-export interface VersionState extends CredentialState {
+export interface VersionState {
+  readonly id: string;
   readonly version: CredentialVersion;
+  /** Or why that cannot be told: a file is missing or damaged. */
+  readonly state: CredentialState | InputError;
 }
 
-/** Every version in the order they were made. @throws as `credentialState`. */
+/** Every version in the order they were made; one that is damaged does not keep the others from being told. */
 export async function versionStates(
   store: CredentialStore,
   at: { now: Date; lookup: RevocationLookup },
 ): Promise<VersionState[]> {
   const states: VersionState[] = [];
   for (const [id, version] of Object.entries(store.meta.versions)) {
-    states.push({ ...await credentialState(store, { ...at, versionId: id }), version });
+    const state = await credentialState(store, { ...at, versionId: id }).catch((error) => {
+      if (error instanceof InputError) return error;
+      throw error;
+    });
+    states.push({ id, version, state });
   }
   return states;
 }

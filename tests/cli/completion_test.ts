@@ -37,6 +37,12 @@ Deno.test("names of algorithms, profiles and versions are completed", async () =
   const versions = await candidates("ca", "export", "-d", tmp.join("ca"), "--version", "");
   assert.deepEqual(versions, ["v1", "v2"]);
   assert.deepEqual(await candidates("ca", "export", "-d", tmp.join("none"), "--version", ""), []);
+  const meta = { id: "alice", active: "v2", versions: { v1: {}, v2: {} } };
+  tmp.write("creds/alice/credential.meta.json", JSON.stringify(meta));
+  const creds = ["-c", tmp.join("creds")];
+  assert.deepEqual(await candidates("credential", "activate", ...creds, ""), ["alice"]);
+  assert.deepEqual(await candidates("credential", "activate", "alice", ...creds, "--version", ""), ["v1", "v2"]);
+  assert.deepEqual(await candidates("credential", "activate", "bob", ...creds, "--version", ""), []);
 });
 
 Deno.test("each shell has its script", async () => {

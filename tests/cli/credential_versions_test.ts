@@ -173,6 +173,41 @@ testWith("keys that are encrypted stay so", { needs: ["openssl"] }, async () => 
   assert.equal(meta(tmp).versions["v4"]!.keys[0]!.storage.path, "versions/v1/keys/credential.ecdsa-p256.key");
 });
 
+testWith("both keys of a pair are kept together", {}, async () => {
+  using tmp = tempFolder();
+  const at = { cwd: tmp.path };
+  const roots = ["--profile", "hybrid/catalyst/root-ca", "--profile", "hybrid/composite/root-ca"];
+  await runOk(["ca", "init", ...roots, "--var", "cn=Root"], at);
+  for (const mode of ["catalyst", "composite"]) {
+    const profile = `hybrid/${mode}/tls-client`;
+    await runOk(["credential", "enroll", "srv", "-P", profile, "--var", "cn=a"], at);
+    await runOk(["credential", "rotate", "srv", "--keep-keys", "-P", `hybrid/${mode}/signing`], at);
+    const { v1, v2 } = meta(tmp).versions;
+    assert.deepEqual(v2!.keys, v1!.keys);
+    assert.equal(v2!.keys.length, 2);
+    const file = `credentials/srv/${v2!.certificates[0]!.path}`;
+    await runOk(["cert", "verify", file, "--ca", "ca"], at);
+    const other = mode === "catalyst" ? "composite" : "catalyst";
+    const refused = await runCli(["credential", "rotate", "srv", "--keep-keys", "-P", `hybrid/${other}/signing`], at);
+    assert.match(refused.stderr, /Cannot keep the keys for profile/);
+    Deno.removeSync(tmp.join("credentials/srv"), { recursive: true });
+  }
+});
+
+testWith("a damaged version is told, and the others with it", {}, async () => {
+  using tmp = tempFolder();
+  const at = { cwd: tmp.path };
+  await runOk(["ca", "init", "--profile", "ec/root-ca", "--var", "cn=Root"], at);
+  await runOk(["credential", "enroll", "srv", "-P", "ec/tls-client", "--var", "cn=a"], at);
+  await runOk(["credential", "rotate", "srv", "--activate"], at);
+  Deno.removeSync(tmp.join("credentials/srv/versions/v1/certs/credential.ecdsa-p256.pem"));
+  const listed = await runOk(["credential", "versions", "srv"], at);
+  assert.match(listed.stdout, /v1 +archived +damaged .*\nv2 +active +valid /);
+  assert.match(listed.stderr, /Version v1: Cannot find the certificate/);
+  // revoking takes no more than the serials
+  await runOk(["credential", "revoke", "srv", "--version", "v1"], at);
+});
+
 testWith("bad calls: exit status and message; nothing changes", {}, async () => {
   using tmp = tempFolder();
   const at = { cwd: tmp.path };

@@ -1,7 +1,7 @@
 /** PKCS#12 files that `credential export` writes, read by OpenSSL, GnuTLS and Java, and used by a TLS server and its client. */
 import assert from "node:assert/strict";
 import { describe, run, runCli, runOk } from "../support/cli.ts";
-import { findExecutable, testWith } from "../support/require.ts";
+import { findExecutable, type Need, testWith } from "../support/require.ts";
 import { softhsmToken } from "../support/softhsm.ts";
 import { startTlsServer, talkTls } from "../support/tls.ts";
 import { type TempFolder, tempFolder } from "../support/tmp.ts";
@@ -119,32 +119,42 @@ testWith("Java reads the file, of a Catalyst and of an ML-DSA key too", { skip: 
   }
 });
 
-testWith("a TLS server and its client use what is in their files", { needs: ["openssl"] }, async () => {
-  using place = world();
-  const { tmp, at } = place;
-  await runOk(["ca", "init", "--profile", "ec/root-ca", "--var", "cn=Root"], at);
-  const names = ["--var", "cn=www.test", "--var", "dns_names=www.test"];
-  await runOk(["credential", "enroll", "server", "-P", "ec/tls-server", ...names], at);
-  await runOk(["credential", "enroll", "client", "-P", "rsa/tls-client", "--var", "cn=alice"], at);
-  await runOk(["credential", "rotate", "server", "--activate"], at);
-  for (const id of ["server", "client"]) {
-    await runOk(exported(id, "--bundle", "chain"), at);
-    const unpack = ["pkcs12", "-in", `${id}.p12`, "-passin", "env:P12", "-noenc"];
-    for (const [what, file] of [["-nocerts", `${id}.key`], ["-clcerts", `${id}.pem`]]) {
-      const done = await run(
-        "openssl",
-        [...unpack, what!, ...what === "-clcerts" ? ["-nokeys"] : [], "-out", file!],
-        at,
-      );
-      assert.equal(done.code, 0, done.stderr);
-    }
-  }
-  const credential = (id: string) => ["-cert", `${id}.pem`, "-key", `${id}.key`];
-  await using tls = await startTlsServer(tmp, ["-tls1_3", ...credential("server")]);
-  const said = await talkTls(tmp, tls.port, ["-tls1_3", ...credential("client")]);
-  assert.match(said.stdout, /olleh/, said.stderr);
-  assert.match(said.stderr, /Verification: OK/);
-});
+/** Server and client profile, and what an OpenSSL needs that knows them. */
+const TLS: readonly [server: string, client: string, need: Need][] = [
+  ["ec", "rsa", "openssl"],
+  ["hybrid/catalyst", "ec", "openssl-pqc"],
+  ["ml", "ml", "openssl-pqc"],
+];
+
+for (const [server, client, need] of TLS) {
+  testWith(
+    `a TLS server and its client use what is in their files: ${server}, ${client}`,
+    { needs: [need] },
+    async () => {
+      using place = world();
+      const { tmp, at } = place;
+      const roots = ["ec", "ml", "hybrid/catalyst"].flatMap((family) => ["--profile", `${family}/root-ca`]);
+      await runOk(["ca", "init", ...roots, "--var", "cn=Root"], at);
+      const names = ["--var", "cn=www.test", "--var", "dns_names=www.test"];
+      await runOk(["credential", "enroll", "server", "-P", `${server}/tls-server`, ...names], at);
+      await runOk(["credential", "enroll", "client", "-P", `${client}/tls-client`, "--var", "cn=alice"], at);
+      await runOk(["credential", "rotate", "server", "--activate"], at);
+      for (const id of ["server", "client"]) {
+        await runOk(exported(id, "--bundle", "chain"), at);
+        const unpack = ["pkcs12", "-in", `${id}.p12`, "-passin", "env:P12", "-noenc"];
+        for (const [file, ...what] of [[`${id}.key`, "-nocerts"], [`${id}.pem`, "-clcerts", "-nokeys"]]) {
+          const done = await run("openssl", [...unpack, ...what, "-out", file!], at);
+          assert.equal(done.code, 0, done.stderr);
+        }
+      }
+      const credential = (id: string) => ["-cert", `${id}.pem`, "-key", `${id}.key`];
+      await using tls = await startTlsServer(tmp, ["-tls1_3", ...credential("server")]);
+      const said = await talkTls(tmp, tls.port, ["-tls1_3", ...credential("client")]);
+      assert.match(said.stdout, /olleh/, said.stderr);
+      assert.match(said.stderr, /Verification: OK/);
+    },
+  );
+}
 
 testWith("a key in a token stays there", { needs: ["softhsm"] }, async () => {
   using token = softhsmToken();

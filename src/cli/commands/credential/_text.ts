@@ -1,5 +1,5 @@
 import type { Argument, Context, Flag, Input } from "../../command.ts";
-import { CA_DIR, CRED_DIR } from "../../flags.ts";
+import { CA_DIR, CRED_DIR, VERSION } from "../../flags.ts";
 import { isCaFolder } from "../../../store/ca.ts";
 import type { CredentialStore } from "../../../store/credential.ts";
 import { joinPath } from "../../../store/layout.ts";
@@ -8,7 +8,15 @@ import { formatInstant } from "../../../ca/deps.ts";
 import { type CertificateState, RevocationLookup } from "../../../credential/status.ts";
 
 /** The credential that a command is about. */
-export const ID_ARGUMENT: Argument = { name: "id", description: "id of the credential", required: true };
+export const ID_ARGUMENT: Argument = {
+  name: "id",
+  description: "id of the credential",
+  required: true,
+  complete: "credential",
+};
+
+/** A version of it. */
+export const CREDENTIAL_VERSION: Flag = { ...VERSION, complete: "credential version" };
 
 /** The CA whose index says what is revoked. */
 export const REVOKING_CA: Flag = {

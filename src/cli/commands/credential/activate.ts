@@ -2,8 +2,8 @@ import { activateVersion } from "../../../credential/activate.ts";
 import { CredentialStore } from "../../../store/credential.ts";
 import { joinPath } from "../../../store/layout.ts";
 import type { Command } from "../../command.ts";
-import { CRED_DIR, VERSION } from "../../flags.ts";
-import { ID_ARGUMENT, revocationLookup, REVOKING_CA } from "./_text.ts";
+import { CRED_DIR } from "../../flags.ts";
+import { CREDENTIAL_VERSION, ID_ARGUMENT, revocationLookup, REVOKING_CA } from "./_text.ts";
 
 /** `qpki credential activate ID`. */
 const command: Command = {
@@ -15,13 +15,16 @@ const command: Command = {
   flags: [
     CRED_DIR,
     REVOKING_CA,
-    { ...VERSION, description: "version, for example v2 or 2; the pending one without it" },
+    { ...CREDENTIAL_VERSION, description: "version, for example v2 or 2; the pending one without it" },
   ],
   examples: ["qpki credential activate alice --version v1", "qpki credential activate server"],
   async run(input, ctx) {
     const store = await CredentialStore.open(joinPath(ctx.cwd, input.text(CRED_DIR.name)!), input.argument("id")!);
     const lookup = revocationLookup(input, ctx);
-    const { versionId, former, was } = await activateVersion(store, input.text(VERSION.name), { deps: ctx, lookup });
+    const { versionId, former, was } = await activateVersion(store, input.text(CREDENTIAL_VERSION.name), {
+      deps: ctx,
+      lookup,
+    });
     const isChanged = versionId !== former;
     const data = { id: store.meta.id, active: versionId, was, ...(isChanged ? { archived: former } : {}) };
     const text = isChanged

@@ -6,8 +6,8 @@ import { CredentialStore } from "../../../store/credential.ts";
 import { joinPath } from "../../../store/layout.ts";
 import { formatName } from "../../../x509/name.ts";
 import type { Command, CommandResult, Context, Flag, Input } from "../../command.ts";
-import { CRED_DIR, FORCE, FORMAT, OUT, PASSPHRASE, VERSION } from "../../flags.ts";
-import { ID_ARGUMENT } from "./_text.ts";
+import { CRED_DIR, FORCE, FORMAT, OUT, PASSPHRASE } from "../../flags.ts";
+import { CREDENTIAL_VERSION, ID_ARGUMENT } from "./_text.ts";
 
 const FLAGS: readonly Flag[] = [
   CRED_DIR,
@@ -25,7 +25,7 @@ const FLAGS: readonly Flag[] = [
     description: "pem, der (one certificate), or p12: PKCS#12, private keys and certificates together",
   },
   OUT,
-  { ...VERSION, description: "version of the credential (the active one)" },
+  { ...CREDENTIAL_VERSION, description: "version of the credential (the active one)" },
   { name: "all", description: "the certificates of all versions" },
   PASSPHRASE,
   {
@@ -55,7 +55,7 @@ const command: Command = {
     const bundle = input.text("bundle") as Bundle;
     const format = input.text(FORMAT.name)!;
     const out = input.text(OUT.name);
-    const version = input.text(VERSION.name);
+    const version = input.text(CREDENTIAL_VERSION.name);
     const allVersions = input.on("all");
     if (allVersions && version !== undefined) throw new UsageError("Cannot use --all together with --version");
     if (format === "der" && out === undefined) throw new UsageError("Cannot print DER: name a file with --out");

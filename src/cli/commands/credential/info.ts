@@ -7,8 +7,16 @@ import { joinPath } from "../../../store/layout.ts";
 import { fingerprint } from "../../../x509/certificate.ts";
 import { formatName } from "../../../x509/name.ts";
 import type { Command } from "../../command.ts";
-import { CRED_DIR, VERSION } from "../../flags.ts";
-import { ID_ARGUMENT, revocationLookup, REVOKING_CA, signedWith, statusText, storageText } from "./_text.ts";
+import { CRED_DIR } from "../../flags.ts";
+import {
+  CREDENTIAL_VERSION,
+  ID_ARGUMENT,
+  revocationLookup,
+  REVOKING_CA,
+  signedWith,
+  statusText,
+  storageText,
+} from "./_text.ts";
 
 /** `qpki credential info ID`. */
 const command: Command = {
@@ -16,7 +24,10 @@ const command: Command = {
   details:
     "The status is computed from the certificates, the CA's index and the time, and not taken from the metadata.",
   args: [ID_ARGUMENT],
-  flags: [CRED_DIR, REVOKING_CA, { ...VERSION, description: "version to show, for example v1 (the active one)" }],
+  flags: [CRED_DIR, REVOKING_CA, {
+    ...CREDENTIAL_VERSION,
+    description: "version to show, for example v1 (the active one)",
+  }],
   examples: [
     "qpki credential info alice",
     "qpki credential info server --version v2",
@@ -26,7 +37,7 @@ const command: Command = {
     const credDir = joinPath(ctx.cwd, input.text(CRED_DIR.name)!);
     const store = await CredentialStore.open(credDir, input.argument("id")!);
     const lookup = revocationLookup(input, ctx);
-    const wanted = input.text(VERSION.name);
+    const wanted = input.text(CREDENTIAL_VERSION.name);
     const at = { now: ctx.now(), lookup, ...(wanted === undefined ? {} : { versionId: wanted }) };
     const state = await credentialState(store, at);
     const { meta } = store;

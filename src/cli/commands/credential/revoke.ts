@@ -13,9 +13,9 @@ import { joinPath } from "../../../store/layout.ts";
 import { normalizeSerial } from "../../../x509/serial.ts";
 import type { Command, Context, Input } from "../../command.ts";
 import { givenDays } from "../../crl_input.ts";
-import { CA_DIR, CA_PASSPHRASE, CRED_DIR, VERSION } from "../../flags.ts";
+import { CA_DIR, CA_PASSPHRASE, CRED_DIR } from "../../flags.ts";
 import { CRL_DAYS, GEN_CRL, REASON } from "../../revoke_flags.ts";
-import { ID_ARGUMENT, ISSUING_CA } from "./_text.ts";
+import { CREDENTIAL_VERSION, ID_ARGUMENT, ISSUING_CA } from "./_text.ts";
 
 /** `qpki credential revoke ID`. */
 const command: Command = {
@@ -27,7 +27,7 @@ const command: Command = {
   flags: [
     CRED_DIR,
     { ...ISSUING_CA, description: "CA that issued, where the credential does not know it" },
-    { ...VERSION, description: "version to revoke, for example v1 (the active one)" },
+    { ...CREDENTIAL_VERSION, description: "version to revoke, for example v1 (the active one)" },
     { name: "all", description: "every version" },
     REASON,
     GEN_CRL,
@@ -40,7 +40,7 @@ const command: Command = {
     "qpki credential revoke server --version v1 --reason superseded --gen-crl --crl-days 2",
   ],
   async run(input, ctx) {
-    const wanted = input.text(VERSION.name);
+    const wanted = input.text(CREDENTIAL_VERSION.name);
     const isAll = input.on("all");
     if (isAll && wanted !== undefined) throw new UsageError("Cannot use --all together with --version");
     const reason = readReason(input.text(REASON.name)!);

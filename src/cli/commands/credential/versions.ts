@@ -1,5 +1,6 @@
 import { formatInstant } from "../../../ca/deps.ts";
 import { type VersionState, versionStates } from "../../../credential/versions.ts";
+import { InputError } from "../../../errors.ts";
 import { CredentialStore } from "../../../store/credential.ts";
 import { joinPath } from "../../../store/layout.ts";
 import type { Command } from "../../command.ts";
@@ -19,11 +20,14 @@ const command: Command = {
   async run(input, ctx) {
     const store = await CredentialStore.open(joinPath(ctx.cwd, input.text(CRED_DIR.name)!), input.argument("id")!);
     const states = await versionStates(store, { now: ctx.now(), lookup: revocationLookup(input, ctx) });
+    for (const { id, state } of states) {
+      if (state instanceof InputError) ctx.warn(`Version ${id}: ${state.message}`);
+    }
     const versions = states.map(versionJson);
     const rows = versions.map((one) => [
       one.id,
       one.status,
-      one.certificates_status,
+      "error" in one ? "damaged" : one.certificates_status,
       one.profiles.join(","),
       one.storage.map((type) => type === "pkcs11" ? "token" : "file").join(","),
       one.created,
@@ -36,21 +40,23 @@ const command: Command = {
 
 export default command;
 
-function versionJson({ versionId, version, status, revocationChecked, certificates }: VersionState) {
-  return {
-    id: versionId,
+function versionJson({ id, version, state }: VersionState) {
+  const facts = {
+    id,
     status: version.status,
-    certificates_status: status,
-    revocation_checked: revocationChecked,
     created: version.created,
-    not_after: formatInstant(
-      new Date(Math.min(...certificates.map(({ certificate }) => Number(certificate.notAfter)))),
-    ),
+    not_after: version.not_after,
     profiles: version.profiles,
     algorithms: version.algos,
     storage: [...new Set(version.keys.map((key) => key.storage.type))],
     keys: version.keys,
-    certificates: certificates.map(({ certificate, entry, status }) => ({
+  };
+  if (state instanceof InputError) return { ...facts, error: { code: state.code, message: state.message } };
+  return {
+    ...facts,
+    certificates_status: state.status,
+    revocation_checked: state.revocationChecked,
+    certificates: state.certificates.map(({ certificate, entry, status }) => ({
       serial: certificate.serial,
       profile: entry.profile,
       status,
