@@ -1,4 +1,5 @@
-import { Decoder, Encoder, Tag } from "cbor-x/encode";
+import { Decoder, Tag } from "cbor-x/decode";
+import { Encoder } from "cbor-x/encode";
 import { type Bytes, encodeHex, plainBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { type Head, INDEFINITE, isShortest, MAJOR, malformed, readHead, truncated } from "./head.ts";
