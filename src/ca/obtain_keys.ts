@@ -87,8 +87,9 @@ export async function obtainKeys(
   }
   // files first: one that cannot be written, or takes long, must not leave a key waiting in the token
   for (const target of targets.toSorted((a, b) => Number(a.ref.type === "pkcs11") - Number(b.ref.type === "pkcs11"))) {
-    const { provider, ref, part } = target;
+    const { provider, part } = target;
     const i = targets.indexOf(target);
+    const ref = withPartner(target.ref, keys);
     const wish = { provider, ref, row: part.row, ...schemeOf(part), ...announcing(target, journal) };
     keys[i] ??= (await makeKey(wish, deps, undo)).key;
   }
@@ -130,6 +131,16 @@ function announcing({ place, part }: Target, journal: KeyJournal | undefined): P
       });
     },
   };
+}
+
+/** A reference to a key in a token, with the one of `keys` that has its label: the other key of a hybrid. */
+export function withPartner(ref: KeyRef, keys: readonly (Key | undefined)[]): KeyRef {
+  if (ref.type !== "pkcs11" || ref.label === undefined) return ref;
+  for (const key of keys) {
+    if (key?.ref.type !== "pkcs11" || key.ref.label !== ref.label || key.ref.keyId === undefined) continue;
+    return { ...ref, partnerId: key.ref.keyId };
+  }
+  return ref;
 }
 
 interface Target extends WantedKey {

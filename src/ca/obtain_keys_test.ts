@@ -148,6 +148,9 @@ Deno.test("every key is prepared before the first is made", async () => {
   await using _first = await world.obtain("simple", ["ml-dsa-65"], { key: TOKEN });
   await assert.rejects(world.obtain("catalyst", CATALYST, { key: TOKEN }), { code: "key.exists" });
   assert.equal(world.token.generated, 1);
+  // a label that is taken is so for a key of another type, too
+  await assert.rejects(world.obtain("simple", ["ecdsa-p256"], { key: TOKEN }), { code: "key.exists" });
+  assert.equal(world.token.generated, 1);
 });
 
 Deno.test("a key that the token does not let go of is named with the command that deletes it", async () => {

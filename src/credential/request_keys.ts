@@ -2,6 +2,7 @@ import { defaultScheme, findCompositeRow, type KeyRow } from "../alg/find.ts";
 import { checkInterrupted, type Deps } from "../ca/deps.ts";
 import { type HolderKey, holderKey } from "../ca/holder_key.ts";
 import { makeKey, type NewKey, prepareKey } from "../ca/new_key.ts";
+import { withPartner } from "../ca/obtain_keys.ts";
 import { InputError } from "../errors.ts";
 import type { Key, KeyProvider, KeyRef, ProviderRequest, Signer } from "../keys/types.ts";
 import type { KeyMode } from "../store/meta.ts";
@@ -67,13 +68,17 @@ export async function requestKeys(wishes: readonly RequestKey[], options: Reques
   }
   if (mode === "composite" && isPair) refuseHalf(candidates);
   const missing = candidates.filter(({ found }) => !found);
-  for (const candidate of missing) await prepareKey(keyWish(candidate));
+  const present = candidates.flatMap(({ found }) => found ?? []);
+  for (const candidate of missing) await prepareKey(keyWish(candidate, present));
   const made = new Map<Candidate, NewKey>();
   // files first: one that cannot be written must not leave a key in the token
   const inOrder = missing.toSorted((a, b) =>
     Number(a.wish.ref.type === "pkcs11") - Number(b.wish.ref.type === "pkcs11")
   );
-  for (const candidate of inOrder) made.set(candidate, await makeKey(keyWish(candidate), deps, undo));
+  for (const candidate of inOrder) {
+    const wish = keyWish(candidate, [...present, ...[...made.values()].map(({ key }) => key)]);
+    made.set(candidate, await makeKey(wish, deps, undo));
+  }
   checkInterrupted(deps);
   const keys = candidates.map((candidate): RequestedKey => {
     const fresh = made.get(candidate);
@@ -105,10 +110,10 @@ function joined(mode: KeyMode, keys: readonly Key[]): HolderKey {
   return holderKey({ mode, rows: [findCompositeRow(classical!.name, pqc.name)] }, keys);
 }
 
-function keyWish({ wish, provider }: Candidate) {
+function keyWish({ wish, provider }: Candidate, others: readonly Key[]) {
   const { row, ref, overwrite = false } = wish;
   if (!row) throw new Error("A key cannot be made without its algorithm");
-  return { provider, row, ref, overwrite };
+  return { provider, row, ref: withPartner(ref, others), overwrite };
 }
 
 async function findKey(provider: KeyProvider, wish: RequestKey, isPair: boolean): Promise<Key | undefined> {

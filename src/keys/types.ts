@@ -43,6 +43,8 @@ export interface Pkcs11KeyRef {
   readonly spkiSha256?: string;
   /** For a key to be made: other keys may have its label, namely those of earlier versions; its id tells it apart. */
   readonly sharesLabel?: boolean;
+  /** For a key to be made: CKA_ID in hex of the other key of a hybrid, which may have its label. */
+  readonly partnerId?: string;
 }
 
 /** Where a key is. A tagged union: no field belongs to two kinds. */

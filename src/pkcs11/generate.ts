@@ -1,5 +1,5 @@
 import type { KeyRow, SchemeRow } from "../alg/find.ts";
-import { encodeHex, equalBytes, randomBytes } from "../bytes.ts";
+import { decodeHex, encodeHex, equalBytes, randomBytes } from "../bytes.ts";
 import { InterruptedError, QpkiError, TokenError, UsageError } from "../errors.ts";
 import type { GenerateOptions, Pkcs11KeyRef } from "../keys/types.ts";
 import { type AttributeValue, encodeValue, type Template } from "./attributes.ts";
@@ -31,6 +31,7 @@ interface NewPair {
   readonly row: KeyRow;
   readonly label?: string | undefined;
   readonly sharesLabel: boolean;
+  readonly partnerId?: Uint8Array | undefined;
   readonly id: Uint8Array;
   /** Whether the id is random, so that whatever has it is ours. */
   readonly ownId: boolean;
@@ -56,10 +57,14 @@ export async function prepareKey(
       hint: "Use --key-label, --key-id, or both",
     });
   }
-  const { keyTypes } = requireMechanisms(ctx, row, scheme);
-  const { label, ...others } = keyFilter(ref);
-  const filter = ref.sharesLabel || label === undefined ? others : { ...others, label };
-  await ctx.pool.withSession((session) => refuseTaken(ctx, session, { row, keyTypes, filter }), { idempotent: true });
+  requireMechanisms(ctx, row, scheme);
+  const { label, id } = keyFilter(ref);
+  const partner = partnerIdOf(ref);
+  await ctx.pool.withSession(async (session) => {
+    await refuseTaken(ctx, session, { row, filter: { id }, except: [] });
+    if (ref.sharesLabel) return;
+    await refuseTaken(ctx, session, { row, filter: { label }, except: partner ? [partner] : [] });
+  }, { idempotent: true });
 }
 
 /**
@@ -80,6 +85,7 @@ export async function generateKey(
       row,
       label: ref.label,
       sharesLabel: ref.sharesLabel ?? false,
+      partnerId: partnerIdOf(ref),
       id: chosen ?? randomBytes(ID_BYTES),
       ownId: chosen === undefined,
     };
@@ -92,6 +98,10 @@ export async function generateKey(
       if (!again) throw failure;
     }
   }
+}
+
+function partnerIdOf({ partnerId }: Pkcs11KeyRef): Uint8Array | undefined {
+  return partnerId === undefined ? undefined : decodeHex(partnerId);
 }
 
 async function makeAndProve(ctx: TokenContext, pair: NewPair): Promise<TokenKey> {
@@ -128,9 +138,9 @@ async function makePair(ctx: TokenContext, session: Session, pair: NewPair): Pro
  * Another process may have used the same label between the look and the generation: a token has no lock for that. Each of
  * them sees the other's key now, and none keeps one that a label would not select.
  */
-async function refuseRival(ctx: TokenContext, { row, label, sharesLabel, id }: NewPair): Promise<void> {
+async function refuseRival(ctx: TokenContext, { row, label, sharesLabel, partnerId, id }: NewPair): Promise<void> {
   if (label === undefined || sharesLabel) return;
-  const names = { row, keyTypes: requireMechanisms(ctx, row).keyTypes, filter: { label }, own: id };
+  const names = { row, filter: { label }, except: partnerId ? [id, partnerId] : [id] };
   await ctx.pool.withSession((session) => refuseTaken(ctx, session, names), { idempotent: true });
 }
 

@@ -239,14 +239,14 @@ export function keyInfo(ctx: TokenContext, key: PrivateKeyObject): KeyInfo {
 }
 
 /**
- * Refuses names that are taken: an id by any key, a label by a key of the same type (the two keys of a hybrid may share
- * one). A key with the id `own` does not count.
+ * Refuses names that are taken, whatever the type of the key that has them: a label alone must select one key. Keys with
+ * an id among `except` do not count.
  * @throws {TokenError} `key.exists`.
  */
 export async function refuseTaken(
   ctx: TokenContext,
   session: Session,
-  { row, keyTypes, filter, own }: { row: KeyRow; keyTypes: readonly number[]; filter: KeyFilter; own?: Uint8Array },
+  { row, filter, except }: { row: KeyRow; filter: KeyFilter; except: readonly Uint8Array[] },
 ): Promise<void> {
   for (const objectClass of ["CKO_PRIVATE_KEY", "CKO_PUBLIC_KEY"] as const) {
     for (const part of ["id", "label"] as const) {
@@ -256,8 +256,8 @@ export async function refuseTaken(
         const action = `read a key in token "${ctx.label}"`;
         const found = await presentAttributes(session, handle, { names: DESCRIPTION, action });
         if (!found) continue;
-        if (part === "id" ? !sameId(found, filter.id!) : !sameLabelAndType(found, filter.label!, keyTypes)) continue;
-        if (own !== undefined && sameId(found, own)) continue;
+        if (part === "id" ? !sameId(found, filter.id!) : found.text("CKA_LABEL") !== filter.label) continue;
+        if (except.some((id) => sameId(found, id))) continue;
         const name = part === "id" ? `id ${encodeHex(filter.id!)}` : `label "${filter.label}"`;
         throw new TokenError(`Cannot generate a ${row.label} key in token "${ctx.label}": a key with ${name} exists`, {
           code: "key.exists",
@@ -273,10 +273,6 @@ export async function refuseTaken(
 function sameId(found: Attributes, id: Uint8Array): boolean {
   const bytes = found.bytes("CKA_ID");
   return bytes !== undefined && equalBytes(bytes, id);
-}
-
-function sameLabelAndType(found: Attributes, label: string, keyTypes: readonly number[]): boolean {
-  return found.text("CKA_LABEL") === label && keyTypes.includes(found.ulong("CKA_KEY_TYPE") ?? -1);
 }
 
 /** A public key object, as found. */

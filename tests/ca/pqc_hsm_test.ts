@@ -205,7 +205,7 @@ const MISUSES: readonly [args: string[], message: RegExp][] = [
   [["-P", "hybrid/catalyst/root-ca", "--hsm-config", "h", "--key-id", "01"], /--key-id with 2 keys/],
   [
     ["-P", "hybrid/composite/root-ca", "--hsm-config", "h", "--key-label", "k", "--passphrase", "x"],
-    /the token has a PIN/,
+    /the token, which has a PIN/,
   ],
   [
     ["-P", "hybrid/composite/root-ca", "--use-existing-key", "--key", "k"],

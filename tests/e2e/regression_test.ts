@@ -32,8 +32,12 @@ testWith("regression 1: the built file reaches an HSM", { needs: ["binary", "sof
 testWith("regression 11: a used label is refused before a second key exists", { needs: ["softhsm"] }, async () => {
   using token = softhsmToken();
   await runOk(generate(token, "k1"), { env: token.env });
-  const again = await runCli(generate(token, "k1"), { env: token.env });
-  assert.equal(again.code, 3, describe("key generate", again));
+  // whatever its type: a label alone must select one key
+  for (const algorithm of ["ecdsa-p256", "ecdsa-p384", "ed25519", "rsa-2048"]) {
+    const again = await runCli(generate(token, "k1", algorithm), { env: token.env });
+    assert.equal(again.code, 3, describe(`key generate -a ${algorithm}`, again));
+    assert.match(again.stderr, /a key with label "k1" exists/);
+  }
   const csr = ["csr", "gen", "-a", "ecdsa-p256", "--cn", "x", "--hsm-config", token.hsmYaml(), "--key-label", "k1"];
   await runOk(csr, { env: token.env });
   assert.equal((await keysIn(token)).length, 1);

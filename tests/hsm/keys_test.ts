@@ -125,6 +125,10 @@ testWith("a taken label or id is refused before anything is made", { needs: ["so
     const [row, names] of [
       [p256, { label: "ca" }],
       [findKeyRow("ecdsa-p384"), { label: "ca", keyId: "bb" }],
+      [findKeyRow("rsa-2048"), { label: "ca" }],
+      [findKeyRow("ed25519"), { label: "ca", keyId: "bb" }],
+      [findKeyRow("rsa-2048"), { label: "ca", partnerId: "ab" }],
+      [findKeyRow("rsa-2048"), { keyId: "aa", partnerId: "aa" }],
       [p256, { label: "other", keyId: "AA" }],
       [findKeyRow("rsa-2048"), { keyId: "aa" }],
     ] as const
@@ -138,8 +142,12 @@ testWith("a taken label or id is refused before anything is made", { needs: ["so
     }
   }
   assert.deepEqual(await provider.objects(), before);
-  // a hybrid's second key is of another type and may share the label
-  await provider.generate(findKeyRow("rsa-2048"), refTo({ label: "ca" }));
+  // the second key of a hybrid may have the label of the first, and of no third one
+  const rsa = refTo({ label: "ca", partnerId: "aa" });
+  await provider.generate(findKeyRow("rsa-2048"), rsa);
+  await assert.rejects(provider.generate(findKeyRow("ed25519"), rsa), { code: "key.exists" });
+  // a new version of a key may have it as well
+  await provider.generate(p256, refTo({ label: "ca", sharesLabel: true }));
   await assert.rejects(provider.generate(p256, refTo({})), { exit: 2 });
 });
 

@@ -37,7 +37,7 @@ export function shimFor(token: SoftHsmToken, hooks: Partial<Record<FunctionName,
 }
 
 /** A reference by what is given. */
-export function refTo(names: { label?: string; keyId?: string; spkiSha256?: string }): Pkcs11KeyRef {
+export function refTo(names: Partial<Pkcs11KeyRef>): Pkcs11KeyRef {
   return { type: "pkcs11", config: "/tmp/hsm.yaml", ...names };
 }
 

@@ -210,7 +210,10 @@ async function encapsulatesItself(provider: Pkcs11Provider, complete: Pkcs11KeyR
 }
 
 async function shareLabel(provider: Pkcs11Provider, classical: KeyRow, pqc: KeyRow): Promise<void> {
-  const [one, two] = [await provider.generate(classical, ref("both")), await provider.generate(pqc, ref("both"))];
+  const one = await provider.generate(classical, ref("both"));
+  await assert.rejects(provider.generate(pqc, ref("both")), { code: "key.exists" });
+  const { keyId } = one.ref as Pkcs11KeyRef;
+  const two = await provider.generate(pqc, ref("both", { partnerId: keyId! }));
   await assert.rejects(provider.open(ref("both")), (error: TokenError) => {
     assert.equal(error.code, "key.ambiguous");
     for (const { label } of [classical, pqc]) assert.ok(error.hint!.includes(label.replace("ECDSA ", "")), error.hint);
@@ -230,7 +233,7 @@ async function shareLabel(provider: Pkcs11Provider, classical: KeyRow, pqc: KeyR
 
 /** Calls on other threads, whose memory must live until they are over. */
 async function manyAtATime(provider: Pkcs11Provider, dsa: KeyRow, kem: KeyRow): Promise<void> {
-  const [signing, secrets] = [await provider.generate(dsa, ref("many")), await provider.generate(kem, ref("many"))];
+  const [signing, secrets] = [await provider.generate(dsa, ref("dsa")), await provider.generate(kem, ref("kem"))];
   const scheme = findSchemeRow(dsa.schemes[0]!);
   await Promise.all(Array.from({ length: 30 }, async (_, i) => {
     if (i % 3 === 2) {

@@ -38,7 +38,7 @@ export class MemoryToken implements KeyProvider {
   }
 
   prepare(row: KeyRow, ref: KeyRef, _scheme?: SchemeRow): Promise<void> {
-    const { label, sharesLabel = false } = ref as Pkcs11KeyRef;
+    const { label, sharesLabel = false, partnerId } = ref as Pkcs11KeyRef;
     if (this.lacks.has(row.family)) {
       const details = { code: "mechanism.absent", hint: "Use another token" };
       return Promise.reject(
@@ -46,7 +46,10 @@ export class MemoryToken implements KeyProvider {
       );
     }
     const taken = !sharesLabel &&
-      this.keys.some((key) => (key.ref as Pkcs11KeyRef).label === label && key.algorithm.family === row.family);
+      this.keys.some(({ ref: other }) => {
+        const { label: itsLabel, keyId } = other as Pkcs11KeyRef;
+        return itsLabel === label && keyId !== partnerId;
+      });
     if (this.failAt !== "prepare" && !taken) return Promise.resolve();
     return Promise.reject(new TokenError("Cannot make a key: it exists", { code: "key.exists" }));
   }
