@@ -1,3 +1,5 @@
+import { keyOf } from "../../../audit/keys.ts";
+import { audited } from "../../../audit/trail.ts";
 import { type Bytes, equalBytes, type Secret, wipe } from "../../../bytes.ts";
 import { InputError, UsageError } from "../../../errors.ts";
 import { existsError, pathExists, readFileBytes, writeFileDurably } from "../../../files.ts";
@@ -46,7 +48,7 @@ const command: Command = {
       const source = await sourceOf(file);
       return "spki" in source
         ? await convertPublic(source, input, ctx)
-        : await convertPrivate(source, { path, input, ctx });
+        : await recorded(() => convertPrivate(source, { path, input, ctx }), { path, input, ctx });
     } catch (error) {
       throw inFile(path, error);
     } finally {
@@ -101,6 +103,26 @@ interface Conversion {
   readonly path: string;
   readonly input: Input;
   readonly ctx: Context;
+}
+
+/** A private key is opened, and its content gets another place. */
+async function recorded(
+  work: () => Promise<CommandResult>,
+  { path, input, ctx }: Conversion,
+): Promise<CommandResult> {
+  const key = keyOf({ type: "software", path: joinPath(ctx.cwd, path) });
+  const details = { out: joinPath(ctx.cwd, input.text("out")!), public: input.on("public") };
+  return await audited(ctx.audit, { event: "key.convert", key, details }, {
+    work,
+    facts({ data }) {
+      const { algorithm, spki_sha256, attributes } = data as {
+        algorithm: string;
+        spki_sha256: string;
+        attributes: Record<string, string | boolean>;
+      };
+      return { key: { ...key, algorithm, spki_sha256 }, details: { ...details, encrypted: attributes["encrypted"] } };
+    },
+  });
 }
 
 async function convertPrivate(source: PrivateSource, { path, input, ctx }: Conversion): Promise<CommandResult> {

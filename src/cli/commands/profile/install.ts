@@ -1,3 +1,4 @@
+import { audited } from "../../../audit/trail.ts";
 import { pathExists } from "../../../files.ts";
 import { loadProfile } from "../../../profile/load.ts";
 import { builtinProfiles, customFolder } from "../../../profile/names.ts";
@@ -21,7 +22,9 @@ const command: Command = {
       if (!overwrite && await pathExists(path)) kept.push(name);
       else files.push({ name, path, text: (await loadProfile(name)).text });
     }
-    await writeProfiles(files, overwrite);
+    // they decide what the CA's certificates say
+    const details = { folder: base, overwrite, installed: files.length };
+    await audited(ctx.audit, { event: "profile.install", details }, { work: () => writeProfiles(files, overwrite) });
     const also = kept.length === 0 ? "" : `; kept ${kept.length} that were there (--overwrite replaces them)`;
     return {
       data: { folder, installed: files.map(({ name }) => name), kept },
