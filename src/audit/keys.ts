@@ -1,6 +1,15 @@
 import type { KeyRow, SchemeRow } from "../alg/find.ts";
 import { spkiFingerprint } from "../keys/spki.ts";
-import type { GenerateOptions, Key, KeyInfo, KeyProvider, KeyRef, Signer, SignerOptions } from "../keys/types.ts";
+import type {
+  GenerateOptions,
+  Key,
+  KeyInfo,
+  KeyProvider,
+  KeyRef,
+  NoteStore,
+  Signer,
+  SignerOptions,
+} from "../keys/types.ts";
 import type { AuditedKey, AuditEvent } from "./event.ts";
 import { type AuditTrail, failure } from "./trail.ts";
 
@@ -94,6 +103,10 @@ class AuditedProvider implements KeyProvider {
     const opened = await this.#describe(key);
     await trail.record({ event: "key.open", result: "ok", key: opened });
     return auditedKey(key, opened, this.#uses);
+  }
+
+  get notes(): NoteStore | undefined {
+    return this.#provider.notes;
   }
 
   prepare(row: KeyRow, ref: KeyRef, scheme?: SchemeRow): Promise<void> {

@@ -12,7 +12,7 @@ import { caFacts } from "./audit_facts.ts";
 import type { CaCertificate } from "./certificates.ts";
 import { crlName, removeSuperseded } from "./crl_files.ts";
 import { changeOptions, checkInterrupted, type Deps, formatInstant, wholeSecond } from "./deps.ts";
-import { announcingCrl } from "./intents.ts";
+import { type Announcer, announcingCrl } from "./intents.ts";
 import { checkIssuer } from "./issue.ts";
 import { IssuingVersions } from "./issuing_version.ts";
 import type { OpenCa } from "./signer.ts";
@@ -78,7 +78,13 @@ async function makeCrl(
     const revoked = await versions.entriesOf(ca.versionId, entries);
     const number = await change.takeCrlNumber();
     const facts = { number, thisUpdate, nextUpdate, revoked: revoked.length, issuerVersion: ca.versionId };
-    const { signer, altSigner } = announcingCrl(ca, change, facts);
+    const announcer: Announcer = {
+      async intend(intent) {
+        await change.intend(intent);
+        await ca.anchor?.advance(change.journalHead);
+      },
+    };
+    const { signer, altSigner } = announcingCrl(ca, announcer, facts);
     const crl = await buildCrl(
       {
         issuer: ca.certificate.subject,

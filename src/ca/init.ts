@@ -1,4 +1,5 @@
 import { audited } from "../audit/trail.ts";
+import { encodeHex, randomBytes } from "../bytes.ts";
 import { joinPath, keyFile, relativePath } from "../store/layout.ts";
 import type { CaMeta, KeyEntry } from "../store/meta.ts";
 import { writeNewCa } from "../store/new_ca.ts";
@@ -17,6 +18,8 @@ import { keysOfProfiles, wantedKeys } from "./profile_keys.ts";
 export interface InitRequest extends OwnRequest, KeyPlaces {
   /** Folder as the operator wrote it. */
   readonly folder: string;
+  /** Has the token remember the end of the journal, so that an older copy of the folder is noticed. */
+  readonly anchor?: boolean;
 }
 
 /** A CA that was made. */
@@ -84,6 +87,7 @@ async function makeCa(request: InitRequest, deps: Deps): Promise<InitResult> {
       schemes: plans.map(({ scheme }) => scheme),
       isRequest: csrOnly,
       created: formatInstant(notBefore),
+      ...(request.anchor ? { anchor: `qpki-anchor-${encodeHex(randomBytes(8))}` } : {}),
     });
     const chain = await chainOf(request, written.certificates);
     await writeNewCa(staging.folder, { meta, versionId: VERSION, chain, ...written });

@@ -5,7 +5,7 @@ import { equalBytes } from "../bytes.ts";
 import { InputError, OperationError } from "../errors.ts";
 import type { CompiledProfile } from "../profile/types.ts";
 import { basicConstraints, keyUsage, subjectKeyId } from "../x509/certificate.ts";
-import type { CertificateIntent, Intent } from "../store/journal_record.ts";
+import type { CertificateIntent } from "../store/journal_record.ts";
 import { type LintedTbs, lintTbs } from "../x509/lint.ts";
 import { formatName } from "../x509/name.ts";
 import { generateSerial } from "../x509/serial.ts";
@@ -14,7 +14,7 @@ import { buildTbsCertificate, type TbsSpec } from "../x509/tbs.ts";
 import type { Certificate } from "../x509/types.ts";
 import { caFacts, intentFacts, recordIssued } from "./audit_facts.ts";
 import { changeOptions, checkInterrupted, type Deps, formatInstant, wholeSecond } from "./deps.ts";
-import { announceCertificates, certificateIntent } from "./intents.ts";
+import { announceCertificates, type Announcer, certificateIntent } from "./intents.ts";
 import { type OpenCa, schemeFor } from "./signer.ts";
 import { standInKeys } from "./stand_in.ts";
 
@@ -116,7 +116,13 @@ export async function signRequests(
       ...intentFacts(intent),
     })),
   );
-  const announcer = { intend: (intent: Intent) => ca.store.intend(intent, changeOptions(deps)) };
+  const announcer: Announcer = {
+    async intend(intent) {
+      // before the signatures exist: a copy of the folder from before them will be noticed
+      const head = await ca.store.intend(intent, changeOptions(deps));
+      await ca.anchor?.advance(head);
+    },
+  };
   await announceCertificates(announcer, "issue", ready.map(({ intent }) => intent));
   return await pipeline(ready, parallel, async ({ linted, scheme }) => {
     checkInterrupted(deps);

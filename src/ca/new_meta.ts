@@ -30,6 +30,8 @@ export interface NewMetaFacts extends Omit<NewVersionFacts, "status"> {
   readonly role: "root" | "subordinate";
   /** The CA above, as seen from the CA's folder. */
   readonly parent?: string | undefined;
+  /** Data object in the token that remembers the end of the journal. */
+  readonly anchor?: string;
 }
 
 /** Metadata of a CA with one version. */
@@ -41,6 +43,7 @@ export function newCaMeta(facts: NewMetaFacts): CaMeta {
     role: facts.role,
     ...(parent === undefined ? {} : { parent }),
     created,
+    ...(facts.anchor === undefined ? {} : { anchor: facts.anchor }),
     active: isRequest ? "" : versionId,
     versions: { [versionId]: newVersion({ ...facts, status: isRequest ? "pending" : "active" }) },
   };

@@ -2,13 +2,14 @@ import { chooseScheme, defaultScheme, findSchemeRow, lookUpKeyRow, type SchemeRo
 import { equalBytes } from "../bytes.ts";
 import { InputError, OperationError } from "../errors.ts";
 import { spkiFingerprint } from "../keys/spki.ts";
-import type { Key, KeyProvider, KeyRef, PassphraseSource, ProviderRequest, Signer } from "../keys/types.ts";
+import type { Key, KeyProvider, KeyRef, NoteStore, PassphraseSource, ProviderRequest, Signer } from "../keys/types.ts";
 import { checkedSigner } from "../keys/verify.ts";
 import type { CaStore } from "../store/ca.ts";
 import { joinPath } from "../store/layout.ts";
 import type { CaVersion, KeyEntry } from "../store/meta.ts";
 import { alternativeSpki } from "../x509/certificate.ts";
 import type { Certificate } from "../x509/types.ts";
+import { Anchor } from "./anchor.ts";
 import { type CaCertificate, caCertificates, pinnedKeys } from "./certificates.ts";
 import type { Deps } from "./deps.ts";
 import { type HolderKey, holderKey } from "./holder_key.ts";
@@ -29,6 +30,8 @@ export interface OpenCa extends AsyncDisposable {
   readonly signer: Signer;
   /** Signs with the alternative key of a Catalyst CA. */
   readonly altSigner?: Signer;
+  /** Where the end of the journal is remembered, for a CA that asks for it. */
+  readonly anchor?: Anchor;
 }
 
 /** How {@link caSigner} opens a CA. */
@@ -44,6 +47,8 @@ export interface SignerChoice {
 /** Keys that metadata names, opened; disposing closes their providers. */
 export interface OpenKeys extends AsyncDisposable {
   readonly keys: readonly Key[];
+  /** Of the first token that has a place for texts. */
+  readonly notes?: NoteStore;
 }
 
 /**
@@ -62,6 +67,7 @@ export async function caSigner(store: CaStore, deps: Deps, choice: SignerChoice 
     ...passphrase ? { passphrase } : {},
   });
   try {
+    const anchor = await Anchor.open(store, opened.notes, deps);
     const key = certifiedKey(identity, opened.keys, store);
     const { certificate } = identity;
     return {
@@ -73,6 +79,7 @@ export async function caSigner(store: CaStore, deps: Deps, choice: SignerChoice 
       key,
       signer: await checkedSigner(key.signer(ownScheme(identity, key))),
       ...(key.alternative ? { altSigner: key.alternative.signer(defaultScheme(key.alternative.algorithm)) } : {}),
+      ...(anchor ? { anchor } : {}),
       async [Symbol.asyncDispose]() {
         // when this fails the next command does it
         await store.undoIntents("issue", { warn: (text) => deps.warn(text) }).catch(() => {});
@@ -106,8 +113,9 @@ export async function openKeyEntries(
     await checkEntry(entry, key);
     keys.push(key);
   }
+  const notes = [...providers.values()].find((provider) => provider.notes)?.notes;
   const open = stack.move();
-  return { keys, [Symbol.asyncDispose]: () => open.disposeAsync() };
+  return { keys, ...(notes ? { notes } : {}), [Symbol.asyncDispose]: () => open.disposeAsync() };
 }
 
 /** Where the key of an entry is, in the terms of the providers. */

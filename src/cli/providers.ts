@@ -1,6 +1,6 @@
 import type { KeyUses } from "../audit/keys.ts";
 import type { AuditTrail } from "../audit/trail.ts";
-import type { GenerateOptions, Key, KeyInfo, KeyProvider, KeyRef, ProviderRequest } from "../keys/types.ts";
+import type { GenerateOptions, Key, KeyInfo, KeyProvider, KeyRef, NoteStore, ProviderRequest } from "../keys/types.ts";
 import type { KeyRow, SchemeRow } from "../alg/find.ts";
 import type { Pkcs11Provider } from "../pkcs11/provider.ts";
 import type { Prompter } from "./command.ts";
@@ -100,6 +100,9 @@ class SharedProvider implements KeyProvider {
   }
   get type(): KeyRef["type"] {
     return this.#provider.type;
+  }
+  get notes(): NoteStore | undefined {
+    return this.#provider.notes;
   }
   open(ref: KeyRef): Promise<Key> {
     return this.#provider.open(ref);

@@ -107,9 +107,19 @@ export type ProviderRequest =
   | { readonly type: "software"; readonly passphrase?: PassphraseSource }
   | { readonly type: "pkcs11"; readonly config: string };
 
+/** Small texts that live beside the keys, readable and removable only for those who may log in. */
+export interface NoteStore {
+  /** Every text of that name. @throws {TokenError} */
+  read(name: string): Promise<string[]>;
+  /** Adds a text, then removes those of that name that `isReplaced` picks. @throws {TokenError} */
+  write(name: string, text: string, isReplaced: (text: string) => boolean): Promise<void>;
+}
+
 /** Keys of one kind: files, or one token behind one login. Closed by `await using` or `[Symbol.asyncDispose]`. */
 export interface KeyProvider extends AsyncDisposable {
   readonly type: KeyRef["type"];
+  /** Absent where texts cannot be kept from those who have the files. */
+  readonly notes?: NoteStore | undefined;
   /**
    * Opens exactly one key. @throws `key.not_found`, `key.ambiguous` (lists the candidates with their public-key
    * fingerprints), `key.pin_mismatch` when the public key differs from `ref.spkiSha256`.

@@ -2,7 +2,7 @@ import { defaultScheme, type KeyRow, type SchemeRow } from "../alg/find.ts";
 import { InputError, UsageError } from "../errors.ts";
 import { decodeHex } from "../bytes.ts";
 import type { Encapsulation } from "../keys/kem.ts";
-import type { GenerateOptions, Key, KeyInfo, KeyProvider, KeyRef, Pkcs11KeyRef } from "../keys/types.ts";
+import type { GenerateOptions, Key, KeyInfo, KeyProvider, KeyRef, NoteStore, Pkcs11KeyRef } from "../keys/types.ts";
 import type { SignCodec } from "./codec.ts";
 import type { TokenContext } from "./context.ts";
 import { dialectOfKey } from "./dialect.ts";
@@ -14,6 +14,7 @@ import { TokenKey } from "./key.ts";
 import { Login, type PinSource } from "./login.ts";
 import { Module, type ModuleInfo } from "./module.ts";
 import { constantNumber } from "./names.ts";
+import { tokenNotes } from "./notes.ts";
 import {
   destroyPair,
   findPrivateKeys,
@@ -169,6 +170,10 @@ export class Pkcs11Provider implements KeyProvider {
   /** What the token says of itself, read anew. @throws {TokenError} */
   tokenInfo(): TokenInfo {
     return this.slot.presentToken();
+  }
+
+  get notes(): NoteStore {
+    return tokenNotes(this.#ctx);
   }
 
   async open(ref: KeyRef): Promise<TokenKey> {

@@ -195,6 +195,14 @@ export class Session {
     return { public: readUlong(platform, handles.public), private: readUlong(platform, handles.private) };
   }
 
+  /** C_CreateObject. @throws {TokenError} */
+  async create(template: Template, action: string): Promise<ObjectHandle> {
+    const { bytes, count } = encodeTemplate(this.#ffi, template);
+    const handle = ulongBytes(this.#ffi.platform, 0);
+    await this.#must(action, "C_CreateObject", this.#handle, bytes, count, handle);
+    return readUlong(this.#ffi.platform, handle);
+  }
+
   /** C_DestroyObject. @throws {TokenError} */
   async destroy(object: ObjectHandle, action: string): Promise<void> {
     await this.#must(action, "C_DestroyObject", this.#handle, object);

@@ -7,7 +7,7 @@ import { CaChange } from "./change.ts";
 import { changeFolder, type ChangeOptions, type ChangeSession } from "./folder_change.ts";
 import { readIndexRows } from "./index_file.ts";
 import type { IndexEntry } from "./index_txt.ts";
-import type { Journal } from "./journal.ts";
+import type { Journal, JournalHead } from "./journal.ts";
 import type { Intent } from "./journal_record.ts";
 import { keyGroups } from "./key_groups.ts";
 import {
@@ -199,10 +199,14 @@ export class CaStore {
 
   /**
    * Journals what is about to be signed or made outside of a change; durable on return. It ends when a later
-   * {@link CaStore.change} records the certificates or writes metadata that names the keys, or by {@link undoIntents}.
+   * {@link CaStore.change} records the certificates or writes metadata that names the keys, or by {@link undoIntents}. Returns
+   * the end of the journal that has it.
    */
-  async intend(intent: Intent, options: ChangeOptions = {}): Promise<void> {
-    await this.change(intent.op, async (change) => void await change.intend(intent, { isKept: true }), options);
+  async intend(intent: Intent, options: ChangeOptions = {}): Promise<JournalHead> {
+    return await this.change(intent.op, async (change) => {
+      await change.intend(intent, { isKept: true });
+      return change.journalHead;
+    }, options);
   }
 
   /** Notes that what was intended and not recorded came to nothing. */

@@ -1,5 +1,5 @@
 import type { WriteOptions } from "../files.ts";
-import { Journal } from "./journal.ts";
+import { Journal, type JournalHead } from "./journal.ts";
 import type { Intent, KeyIntent } from "./journal_record.ts";
 import type { KeyJournal } from "./key_journal.ts";
 import { acquireLock, type LockOptions, ownerInWords } from "./lock.ts";
@@ -52,7 +52,7 @@ export class FolderChange implements KeyJournal {
   }
 
   /** Number and hash of the journal's last record. */
-  get journalHead(): { readonly seq: number; readonly sha256: string } {
+  get journalHead(): JournalHead {
     return this.#journal.head;
   }
 

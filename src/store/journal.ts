@@ -10,6 +10,13 @@ export const GONE = "gone";
 /** First guess at how long the last record is, in bytes. */
 const TAIL_BYTES = 1 << 16;
 
+/** A record of a journal and the hash that stands for all before it. */
+export interface JournalHead {
+  readonly seq: number;
+  /** SHA-256 of its line, lower-case hex. */
+  readonly sha256: string;
+}
+
 /** The end of a journal. */
 export interface JournalTail {
   /** Undefined for an empty or missing journal. */
@@ -72,7 +79,7 @@ export class Journal implements Disposable {
   }
 
   /** Number of the last record and the hash that stands for all of them. */
-  get head(): { readonly seq: number; readonly sha256: string } {
+  get head(): JournalHead {
     return { seq: this.#tail.last?.seq ?? 0, sha256: this.#tail.head };
   }
 

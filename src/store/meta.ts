@@ -85,6 +85,8 @@ export interface CaMeta {
   /** Folder of the CA above, where it is one of ours: absolute, or seen from this CA's folder. */
   parent?: string;
   created?: string;
+  /** Name of the data object in the token that remembers the end of the journal, where that was asked for. */
+  anchor?: string;
   active: string;
   versions: Record<string, CaVersion>;
   [unknown: string]: unknown;

@@ -41,6 +41,7 @@ const FLAGS: readonly Flag[] = [
   { name: "use-existing-key", description: "use the key in the token (or in --key) instead of making one" },
   { ...KEY, description: "private key file that --use-existing-key takes; it is copied into the CA" },
   { name: "generate-key", description: "make the key; this is the default, the flag is for older scripts" },
+  { name: "anchor", description: "have the token remember the end of the journal: an older copy of the CA is noticed" },
   CSR_ONLY,
   CSR_OUT,
   FORCE,
@@ -72,7 +73,9 @@ const command: Command = {
     const places = await keyPlaces(input, ctx, { profiles, question: "Passphrase of the CA key", ...existing });
     await using parent = await openParent(input, ctx, { profiles });
     const variables = await givenVariables(input, ctx);
-    const request = { folder, profiles, variables, ...places, csrOnly, ...(parent ? { parent } : {}) };
+    const anchor = input.on("anchor");
+    if (anchor && places.key.type !== "pkcs11" && places.pqcKey?.type !== "pkcs11") throw anchorWithoutToken();
+    const request = { folder, profiles, variables, ...places, csrOnly, anchor, ...(parent ? { parent } : {}) };
     const result = await initCa(request, ctx).catch((error) => {
       throw suggestExisting(error);
     });
@@ -87,6 +90,13 @@ const command: Command = {
   },
 };
 export default command;
+
+function anchorWithoutToken(): UsageError {
+  return new UsageError("Cannot use --anchor: the CA's key is not in a token", {
+    code: "usage.anchor",
+    hint: "Name the token with --hsm-config",
+  });
+}
 
 /** Whether the keys are there already, and in which file. */
 function existingKey(input: Input, ctx: Context): { existing: boolean; file?: string } {
