@@ -89,13 +89,21 @@ export async function checkTemporary(folder: string, findings: Findings): Promis
   }
 }
 
+/** A younger one may be somebody's at work. */
+const OLD_MS = 60_000;
+
+async function isOld(path: string): Promise<boolean> {
+  const { mtime } = await Deno.stat(path).catch(() => ({ mtime: null }));
+  return mtime !== null && Date.now() - mtime.getTime() > OLD_MS;
+}
+
 /** Names relative to `folder`, sorted; links are not followed. */
 async function temporaryFiles(folder: string, below: string, depth: number): Promise<string[]> {
   const found: string[] = [];
   try {
     for await (const { name, isFile, isDirectory } of Deno.readDir(`${folder}/${below}`)) {
       const path = below + name;
-      if (isFile && TEMPORARY.test(name)) found.push(path);
+      if (isFile && TEMPORARY.test(name) && await isOld(`${folder}/${path}`)) found.push(path);
       else if (isDirectory && depth > 0) found.push(...await temporaryFiles(folder, `${path}/`, depth - 1));
     }
   } catch { /* told by those who need what is in it */ }

@@ -8,6 +8,7 @@ import { checkIssued } from "../x509/alternative.ts";
 import { isSelfIssued, readCertificates } from "../x509/certificate.ts";
 import { formatName } from "../x509/name.ts";
 import { preTbsCertificate } from "../x509/pre_tbs.ts";
+import { normalizeSerial } from "../x509/serial.ts";
 import type { Certificate } from "../x509/types.ts";
 import { verifyCertificate } from "../x509/verify.ts";
 import { type CaCertificate, caCertificates, pinsOf } from "./certificates.ts";
@@ -58,9 +59,25 @@ export async function checkVersions(scene: CheckScene): Promise<CheckedVersions>
     for (const { certificate } of own) certificates.push({ versionId: id, active, certificate });
     keys.push(...await keysOf(id, own, scene));
     if (active && own.length > 0) await checkActive(own, scene);
+    await checkLinks(id, scene);
   }
   await checkFolders(scene);
   return { certificates, keys };
+}
+
+/** Link certificates and the chain of a version lie where metadata says. */
+async function checkLinks(id: string, { store, findings }: CheckScene): Promise<void> {
+  const { chain, cross_certificates: links = [] } = store.meta.versions[id]!;
+  const files = [...chain === undefined ? [] : [{ path: chain, serial: undefined }], ...links];
+  for (const { path: file, serial } of files) {
+    try {
+      const found = readCertificates(await readFileBytes(store.path(file)), store.path(file));
+      if (serial === undefined || found.some((one) => one.serial === normalizeSerial(serial))) continue;
+      findings.error("link.serial", `"${file}" is not the link certificate ${serial} of version ${id}`, { file });
+    } catch (error) {
+      findings.caught(error, { file, hint: "Restore the file from a backup" });
+    }
+  }
 }
 
 /** Folders of versions that metadata does not know. They may hold the only copy of a key: nobody else decides about them. */

@@ -169,7 +169,7 @@ const DAMAGES: readonly Damage[] = [
     left: ["crl.incomplete"],
   },
   {
-    name: "a line cut in its middle",
+    name: "regression 7: a line cut in its middle",
     damage: (tmp, [first]) =>
       edit(tmp, "ca/index.txt", (text) => text.replace(new RegExp(`(${first.slice(0, 9)}).*`), "$1")),
     finds: ["index.damaged"],
@@ -324,10 +324,13 @@ const DAMAGES: readonly Damage[] = [
     left: [],
   },
   {
-    name: "temporary files",
+    name: "temporary files, but not one of this minute",
     damage(tmp) {
-      tmp.write("ca/index.txt.0a1b2c3d.tmp", "x");
-      tmp.write("ca/crl/ca.crl.00000000.tmp", "x");
+      const past = new Date(Date.now() - 120_000);
+      for (const name of ["ca/index.txt.0a1b2c3d.tmp", "ca/crl/ca.crl.00000000.tmp"]) {
+        Deno.utimeSync(tmp.write(name, "x"), past, past);
+      }
+      tmp.write("ca/index.txt.ffffffff.tmp", "somebody's at work");
     },
     finds: ["leftover.temporary", "leftover.temporary"],
     left: [],
@@ -362,4 +365,41 @@ Deno.test("ca check: each damage is found, and repaired where that needs no deci
       }
     });
   }
+});
+
+Deno.test("ca check: versions, their link certificates and their CRLs", async () => {
+  using tmp = tempFolder();
+  const init = ["ca", "init", "--profile", "ec/root-ca", "--var", "cn=Root", "-d", "ca"];
+  await qpki(init, tmp.path);
+  await qpki(["csr", "gen", "-a", "ecdsa-p256", "--keyout", "k", "--cn", "x.test", "-o", "csr"], tmp.path);
+  const issue = ["cert", "issue", "-d", "ca", "--profile", "ec/tls-server", "--csr", "csr", "--json"];
+  const clean = async () => assert.deepEqual((await check(tmp.path)).report.findings, []);
+  const old = JSON.parse(await qpki(issue, tmp.path)).serial;
+  await qpki(["ca", "rotate", "-d", "ca", "--cross-sign"], tmp.path);
+  await clean();
+  await qpki(["ca", "activate", "-d", "ca", "--version", "v2"], tmp.path);
+  await clean();
+  const young = JSON.parse(await qpki(issue, tmp.path)).serial;
+  await qpki(["cert", "revoke", old, "-d", "ca"], tmp.path);
+  assert.deepEqual((await check(tmp.path)).report.findings.map(({ code }) => code), ["crl.missing"]);
+  await qpki(["cert", "revoke", young, "-d", "ca"], tmp.path);
+  await qpki(["crl", "gen", "-d", "ca"], tmp.path);
+  await clean();
+  // each version's CRL lists its own: exchanged they are wrong
+  const [active, former] = [tmp.read("ca/crl/ca.crl"), tmp.read("ca/crl/ca.v1.crl")];
+  tmp.write("ca/index.txt", tmp.read("ca/index.txt").replace(/^R\t(\S+)\t\S+\t/m, "V\t$1\t\t"));
+  assert.deepEqual((await check(tmp.path)).report.findings.map(({ code }) => code), ["crl.unknown"]);
+  assert.notEqual(active, former);
+  await qpki(["cert", "revoke", old, "-d", "ca"], tmp.path);
+  await qpki(["ca", "rotate", "-d", "ca", "--cross-sign"], tmp.path);
+  await qpki(["ca", "discard", "-d", "ca", "--version", "v3", "--yes"], tmp.path);
+  await qpki(["crl", "gen", "-d", "ca"], tmp.path);
+  await clean();
+  const [link] = [...Deno.readDirSync(tmp.join("ca/versions/v2/certs"))].filter(({ name }) =>
+    /-by-v1\.pem$/.test(name)
+  );
+  Deno.removeSync(tmp.join("ca/versions/v2/certs", link!.name));
+  Deno.mkdirSync(tmp.join("ca/versions/v9"));
+  const told = (await check(tmp.path, "--repair")).report.findings.map(({ code }) => code);
+  assert.deepEqual(told.sort(), ["file.not_found", "leftover.version"]);
 });
