@@ -1,4 +1,5 @@
-import { encodePem } from "../bytes.ts";
+import { isQuantumSafe } from "../alg/quantum.ts";
+import { type Bytes, encodePem } from "../bytes.ts";
 import {
   OID_CE_AUTHORITY_KEY_IDENTIFIER,
   OID_CE_CRL_DISTRIBUTION_POINTS,
@@ -17,7 +18,7 @@ import { lintTbs } from "../x509/lint.ts";
 import { formatName } from "../x509/name.ts";
 import { generateSerial } from "../x509/serial.ts";
 import { signCertificate } from "../x509/sign.ts";
-import { buildTbsCertificate } from "../x509/tbs.ts";
+import { type AlternativeSpec, buildTbsCertificate } from "../x509/tbs.ts";
 import type { Certificate } from "../x509/types.ts";
 import { announceCertificates, type Announcer, certificateIntent } from "./intents.ts";
 import type { OpenCa } from "./signer.ts";
@@ -99,7 +100,8 @@ export function crossFiles(
 
 /**
  * A certificate for the key of `subject`, signed by another key of the same CA: what it says of the CA stays, and it ends
- * with the first of the two certificates. Without an alternative key of the signer, one of the subject is left out.
+ * with the first of the two certificates. A signer with a classical key alone cannot vouch for an alternative key: it is
+ * left out.
  * @throws {OperationError} `ca.no_key_id`, `cross.expired`, `lint.refused`.
  */
 export async function linkCertificate(
@@ -135,9 +137,18 @@ export async function linkCertificate(
     authorityKeyId,
     scheme: issuer.signer.scheme,
     extensions: { custom: subject.extensions.filter(({ oid }) => !OF_THE_PLACE.has(oid)) },
-    ...(issuer.altSigner ? { alternative: { scheme: issuer.altSigner.scheme, ...(spki ? { spki } : {}) } } : {}),
+    ...alternativePart(spki, issuer),
   });
   const linted = lintTbs(tbs);
   await announceCertificates(announcer, "cross-sign", [await certificateIntent(tbs, { issuerVersion: issuer.id })]);
   return await signCertificate(linted, issuer.signer, issuer.altSigner);
+}
+
+function alternativePart(
+  spki: Bytes | undefined,
+  { signer, altSigner }: LinkSigner,
+): { alternative?: AlternativeSpec } {
+  const key = spki && (altSigner || isQuantumSafe(signer.algorithm)) ? { spki } : {};
+  const alternative = { ...key, ...(altSigner ? { scheme: altSigner.scheme } : {}) };
+  return Object.keys(alternative).length > 0 ? { alternative } : {};
 }

@@ -45,7 +45,7 @@ export async function certificateIntent(
     spki_sha256: await spkiFingerprint(tbs.spki),
     ...(alternative?.key ? { alternative_spki_sha256: await spkiFingerprint(alternative.key.spki) } : {}),
     scheme: tbs.scheme.name,
-    ...(alternative ? { alternative_scheme: alternative.scheme.name } : {}),
+    ...(alternative?.scheme ? { alternative_scheme: alternative.scheme.name } : {}),
     ...(issuerVersion === undefined ? {} : { issuer_version: issuerVersion }),
   };
 }

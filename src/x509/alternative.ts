@@ -1,7 +1,8 @@
 import type { SchemeRow } from "../alg/find.ts";
+import { isQuantumSafeScheme } from "../alg/quantum.ts";
 import { type Bytes, encodeHex } from "../bytes.ts";
 import { InputError } from "../errors.ts";
-import { encodeScheme } from "../keys/scheme.ts";
+import { decodeScheme, encodeScheme } from "../keys/scheme.ts";
 import type { Signer } from "../keys/types.ts";
 import type { HasExtensions } from "./certificate_fields.ts";
 import { altSignatureAlgorithm } from "./extensions/alt_signature_algorithm.ts";
@@ -58,13 +59,26 @@ export async function signAlternative(pre: Bytes, altSigner: Signer): Promise<Ex
   return { oid, critical: false, value: encode(await altSigner.sign(pre)) };
 }
 
-/** Which of the three parts are missing although others are there, in words; undefined when all is well. */
-export function partialReason({ spki, algorithm, signature }: AlternativeParts): string | undefined {
+/**
+ * Which of the three parts are missing although others are there, in words; undefined when all is well.
+ * @param native AlgorithmIdentifier of the native signature, where it may vouch for an alternative key.
+ */
+export function partialReason(
+  { spki, algorithm, signature }: AlternativeParts,
+  native?: Bytes,
+): string | undefined {
   if (algorithm && !signature) return "it has altSignatureAlgorithm but no altSignatureValue";
   if (signature && !algorithm) return "it has altSignatureValue but no altSignatureAlgorithm";
-  // A key nobody vouches for with an alternative signature would be worth no more than the native one.
-  if (spki && !signature) return "it has an alternative key (subjectAltPublicKeyInfo) but no alternative signature";
+  // A key nobody vouches for with a post-quantum signature would be worth no more than the native one.
+  if (spki && !signature && !(native && isQuantumSafeAlgorithm(native))) {
+    return "it has an alternative key (subjectAltPublicKeyInfo) but no alternative signature";
+  }
   return undefined;
+}
+
+function isQuantumSafeAlgorithm(algorithm: Bytes): boolean {
+  const scheme = readable(() => decodeScheme(algorithm));
+  return typeof scheme === "object" && isQuantumSafeScheme(scheme);
 }
 
 /** What a native signature stands on, and what an alternative one may stand on: a certificate or a CRL. */
@@ -99,7 +113,7 @@ export async function checkIssued(
 ): Promise<IssuedVerdict> {
   const parts = readable(() => alternativeParts(issued));
   if (typeof parts === "string") return { valid: false, code: "alternative.malformed", reason: parts };
-  const partial = partialReason(parts);
+  const partial = partialReason(parts, issued.signatureAlgorithm);
   if (partial !== undefined) return { valid: false, code: "alternative.incomplete", reason: partial };
   const native = await checkSignature({
     spki: issuer.spki,

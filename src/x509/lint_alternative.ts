@@ -1,4 +1,5 @@
 import { allowsScheme } from "../alg/find.ts";
+import { isQuantumSafeScheme } from "../alg/quantum.ts";
 import { OID_CE_AUTHORITY_KEY_IDENTIFIER } from "../asn1/oid.ts";
 import { equalBytes } from "../bytes.ts";
 import { encodeScheme } from "../keys/scheme.ts";
@@ -52,6 +53,16 @@ export const ALTERNATIVE_RULES: readonly LintRule[] = [
     reference: "X.509 clause 9.8.4",
     check: (s) =>
       when(!isAsMeant(s, altSignatureValue.oid, undefined), "altSignatureValue is there before anything was signed"),
+  },
+  {
+    id: "alternative.key_vouched",
+    severity: "error",
+    reference: "X.509 clause 9.8.2",
+    check: ({ facts: { alternative, scheme } }) =>
+      when(
+        alternative?.key !== undefined && !alternative.scheme && !isQuantumSafeScheme(scheme),
+        "an alternative key is to be certified without an alternative signature, by a classical one",
+      ),
   },
   {
     id: "alternative.key_unknown",

@@ -79,14 +79,15 @@ function requireScheme(what: string, signer: Signer, scheme: SchemeRow): void {
 }
 
 function checkAlternativeSigner({ alternative, spki }: Tbs, signer: Signer, altSigner: Signer | undefined): void {
-  if (!alternative !== !altSigner) {
+  const scheme = alternative?.scheme;
+  if (!scheme !== !altSigner) {
     const reason = altSigner ? "it names no alternative signature" : "there is no signer for its alternative signature";
     throw new OperationError(`Cannot sign the certificate: ${reason}`, { code: "sign.scheme_mismatch" });
   }
-  if (!alternative || !altSigner) return;
-  requireScheme("certificate", altSigner, alternative.scheme);
+  if (!scheme || !altSigner) return;
+  requireScheme("certificate", altSigner, scheme);
   if (!equalBytes(spki, signer.spki)) return;
-  if (!alternative.key || !equalBytes(alternative.key.spki, altSigner.spki)) {
+  if (!alternative?.key || !equalBytes(alternative.key.spki, altSigner.spki)) {
     throw new OperationError("Cannot sign the certificate: its alternative key is not the one that signs", {
       code: "sign.key_mismatch",
     });
@@ -111,7 +112,7 @@ function compare(tbs: Tbs, certificate: Certificate): void {
     equalBytes(certificate.issuer, tbs.issuer) && equalBytes(certificate.subject, tbs.subject) &&
     equalBytes(certificate.spki, tbs.spki) && certificate.notBefore.getTime() === tbs.notBefore.getTime() &&
     certificate.notAfter.getTime() === tbs.notAfter.getTime() &&
-    certificate.extensions.length === tbs.extensions.length + (tbs.alternative ? 1 : 0);
+    certificate.extensions.length === tbs.extensions.length + (tbs.alternative?.scheme ? 1 : 0);
   if (same) return;
   throw new OperationError("Cannot sign the certificate: what was read back differs from what was checked", {
     code: "sign.read_back",

@@ -43,12 +43,12 @@ export interface TbsSpec {
   readonly alternative?: AlternativeSpec;
 }
 
-/** The second signature of a certificate. */
+/** The second signature of a certificate, and the second key in it. */
 export interface AlternativeSpec {
   /** SubjectPublicKeyInfo of the subject's own alternative key, DER; a subject with one key has none. */
   readonly spki?: Bytes;
-  /** How the issuer will sign with its alternative key. */
-  readonly scheme: SchemeRow;
+  /** How the issuer will sign with its alternative key; without one its native signature must be post-quantum. */
+  readonly scheme?: SchemeRow;
 }
 
 /** What lint rules look at: a certificate before it is signed, or the plan of one. */
@@ -71,8 +71,8 @@ export interface TbsFacts {
 
 /** What lint rules look at of an alternative key and signature. */
 export interface AlternativeFacts {
-  /** How the issuer will sign. */
-  readonly scheme: SchemeRow;
+  /** How the issuer will sign; absent when it has no alternative key. */
+  readonly scheme?: SchemeRow;
   /** The subject's alternative key; absent when it has none. */
   readonly key?: { readonly spki: Bytes; readonly row?: KeyRow; readonly description: string };
 }
@@ -131,20 +131,21 @@ function describeKey(spki: Bytes): SpkiInfo {
 }
 
 function alternativeFacts({ spki, scheme }: AlternativeSpec, native: Bytes): AlternativeFacts {
-  if (spki === undefined) return { scheme };
+  const facts = scheme ? { scheme } : {};
+  if (spki === undefined) return facts;
   if (equalBytes(spki, native)) {
     throw new InputError("Cannot certify the alternative key: it is the same as the subject's key", {
       code: "alternative.same_key",
     });
   }
   const { row, description } = describeKey(spki);
-  return { scheme, key: { spki, description, ...(row === undefined ? {} : { row }) } };
+  return { ...facts, key: { spki, description, ...(row === undefined ? {} : { row }) } };
 }
 
 function alternativeExtensions(alternative: AlternativeSpec | undefined): Extension[] {
   if (!alternative) return [];
   const { spki, scheme } = alternative;
-  return [...(spki ? [alternativeKeyExtension(spki)] : []), alternativeAlgorithmExtension(scheme)];
+  return [...(spki ? [alternativeKeyExtension(spki)] : []), ...(scheme ? [alternativeAlgorithmExtension(scheme)] : [])];
 }
 
 /** The fields of a TBSCertificate, for {@link encodeTbs}. */
