@@ -221,3 +221,16 @@ testWith(
     }
   },
 );
+
+Deno.test("regression list, row 24: the profile is known without being named again, unless it was given by its path", async () => {
+  using work = new Work();
+  await work.run("profile", "export", "ec/root-ca", "mine.yaml");
+  work.tmp.write("own.yaml", work.tmp.read("mine.yaml").replace("name: ec/root-ca", "name: own-root"));
+  await work.run("ca", "init", "-P", "./own.yaml", "--var", "cn=Root", "-d", "ca");
+  await work.fails(4, /"own-root" of the present version[\s\S]*--profile PATH/, "ca", "rotate", "-d", "ca");
+  await work.run("ca", "rotate", "-d", "ca", "-P", "./own.yaml");
+  await work.run("ca", "discard", "-d", "ca", "-v", "2");
+  Deno.mkdirSync(work.tmp.join("ca/profiles"));
+  Deno.renameSync(work.tmp.join("own.yaml"), work.tmp.join("ca/profiles/own-root.yaml"));
+  await work.run("ca", "rotate", "-d", "ca");
+});
