@@ -115,11 +115,20 @@ class AuditedProvider implements KeyProvider {
 
   async generate(row: KeyRow, ref: KeyRef, options?: GenerateOptions): Promise<Key> {
     const { trail } = this.#uses;
-    const asked = keyOf(ref, { algorithm: row.name }, this.#token());
-    await trail.record({ event: "key.generate", result: "intent", key: asked });
+    let asked = keyOf(ref, { algorithm: row.name }, this.#token());
+    const announce = () => trail.record({ event: "key.generate", result: "intent", key: asked });
+    // a token tells the id of the key just before it makes it
+    if (ref.type === "software") await announce();
     let key: Key;
     try {
-      key = await this.#provider.generate(row, ref, options);
+      key = await this.#provider.generate(row, ref, {
+        ...options,
+        announce: async (named) => {
+          asked = keyOf(named, { algorithm: row.name }, this.#token());
+          await announce();
+          await options?.announce?.(named);
+        },
+      });
     } catch (error) {
       await trail.record({ event: "key.generate", key: asked, ...failure(error) });
       throw error;

@@ -35,6 +35,7 @@ testWith("keys in a token: made, opened, used, deleted, and a wrong PIN", { need
   assert.equal(made.type, "pkcs11");
   assert.equal(made.label, "root");
   assert.match(made.id!, /^[0-9a-f]{32}$/);
+  assert.equal(keys[0]!.key!.id, made.id);
   assert.equal(made.token, token.label);
   assert.match(made.token_serial!, /^[0-9a-f]{16}$/);
   assert.match(made.spki_sha256!, /^[0-9a-f]{64}$/);
