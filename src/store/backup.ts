@@ -65,31 +65,37 @@ export async function backupFolder(folder: string, meta: CaMeta, options: Backup
   const leftOut: LeftOut[] = [];
   const entries: TarEntry[] = [];
   const isPart = (name: string) => PARTS.has(name) || keyPlaces(meta).has(name);
+  const found = await Array.fromAsync(walk(folder, "", isPart));
   let size = 0;
-  for await (const { path, isFolder, mode, oddity } of walk(folder, "", isPart)) {
-    if (oddity !== undefined || !isTarPath(path)) {
-      leftOut.push({ path: path.replace(/\p{Cc}/gu, "?"), reason: oddity ?? "its name cannot be archived" });
-      continue;
+  for (let at = 0; at < found.length; at += PARALLEL) {
+    const taken = await Promise.all(found.slice(at, at + PARALLEL).map((one) => take(folder, one, options)));
+    for (const one of taken) {
+      if ("reason" in one) leftOut.push(one);
+      else entries.push(one);
+      size += "content" in one ? one.content!.length + 1024 : 0;
     }
-    if (isFolder) {
-      entries.push({ path, mode: isOwnerOnly(mode) ? 0o700 : 0o755 });
-      continue;
-    }
-    const content = await readFileBytes(joinPath(folder, path));
-    const reason = secretReason(content, options);
-    if (reason !== undefined) {
-      wipe(content);
-      leftOut.push({ path, reason });
-      continue;
-    }
-    size += content.length + 1024;
     if (size > MAX_FILE_BYTES) throw tooLarge(folder);
-    entries.push({ path, mode: isOwnerOnly(mode) ? 0o600 : 0o644, content });
   }
   checkIndex(entries);
   const manifest = new TextEncoder().encode(await formatManifest(entries, leftOut));
   const archive = writeTar([{ path: MANIFEST_FILE, mode: 0o644, content: manifest }, ...entries]);
   return { archive, files: entries.filter(({ content }) => content).length, leftOut };
+}
+
+/** Files read at the same time: others wait for the lock meanwhile. */
+const PARALLEL = 32;
+
+async function take(folder: string, found: Found, options: BackupOptions): Promise<TarEntry | LeftOut> {
+  const { path, isFolder, mode, oddity } = found;
+  if (oddity !== undefined || !isTarPath(path)) {
+    return { path: path.replace(/\p{Cc}/gu, "?"), reason: oddity ?? "its name cannot be archived" };
+  }
+  if (isFolder) return { path, mode: isOwnerOnly(mode) ? 0o700 : 0o755 };
+  const content = await readFileBytes(joinPath(folder, path));
+  const reason = secretReason(content, options);
+  if (reason === undefined) return { path, mode: isOwnerOnly(mode) ? 0o600 : 0o644, content };
+  wipe(content);
+  return { path, reason };
 }
 
 interface Found {

@@ -25,10 +25,24 @@ export interface Manifest {
 export async function formatManifest(entries: readonly TarEntry[], leftOut: readonly LeftOut[]): Promise<string> {
   const lines = [`# qpki backup, format ${FORMAT}`];
   for (const { path, reason } of leftOut) lines.push(`# left out: ${path}: ${reason}`);
-  for (const { path, content } of entries) {
-    if (content) lines.push(`${await sha256Hex(content)}  ${path}`);
-  }
+  const sums = await checksums(entries);
+  for (const [path, sum] of sums) lines.push(`${sum}  ${path}`);
   return lines.join("\n") + "\n";
+}
+
+/** Files hashed at the same time. */
+const PARALLEL = 64;
+
+/** SHA-256 of each file in its order. */
+async function checksums(entries: readonly TarEntry[]): Promise<[path: string, sum: string][]> {
+  const files = entries.flatMap(({ path, content }) => content ? [{ path, content }] : []);
+  const sums: [string, string][] = [];
+  for (let at = 0; at < files.length; at += PARALLEL) {
+    const some = files.slice(at, at + PARALLEL);
+    const hashed = await Promise.all(some.map(({ content }) => sha256Hex(content)));
+    for (const [i, { path }] of some.entries()) sums.push([path, hashed[i]!]);
+  }
+  return sums;
 }
 
 /** Reads a manifest. @throws {InputError} `archive.invalid`, `archive.newer`. */
@@ -61,12 +75,11 @@ export function parseManifest(text: string): Manifest {
  */
 export async function checkManifest({ files }: Manifest, entries: readonly TarEntry[]): Promise<void> {
   const left = new Set(files.keys());
-  for (const { path, content } of entries) {
-    if (!content) continue;
+  for (const [path, sum] of await checksums(entries)) {
     const wanted = files.get(path);
     if (wanted === undefined) throw invalid(`it does not name "${path}"`);
     left.delete(path);
-    if (await sha256Hex(content) === wanted) continue;
+    if (sum === wanted) continue;
     throw new InputError(`Cannot restore the backup: the content of "${path}" is not what was backed up`, {
       code: "archive.checksum",
       object: path,

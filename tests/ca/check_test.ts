@@ -403,3 +403,22 @@ Deno.test("ca check: versions, their link certificates and their CRLs", async ()
   const told = (await check(tmp.path, "--repair")).report.findings.map(({ code }) => code);
   assert.deepEqual(told.sort(), ["file.not_found", "leftover.version"]);
 });
+
+Deno.test("ca check: an encrypted key file is opened only with its passphrase", async () => {
+  using tmp = tempFolder();
+  const env = { RIGHT: "correct horse", WRONG: "battery staple" };
+  const run = async (...args: string[]) => {
+    const { status, stdout, stderr } = await runInProcess(args, { cwd: tmp.path, env });
+    return { status, stderr, report: stdout.startsWith("{") ? JSON.parse(stdout) : undefined };
+  };
+  const init = ["ca", "init", "--profile", "ec/root-ca", "--var", "cn=Root", "-d", "ca", "--passphrase", "env:RIGHT"];
+  assert.equal((await run(...init)).status, 0);
+  const check = ["ca", "check", "-d", "ca", "--json"];
+  const shut = await run(...check);
+  assert.deepEqual([shut.status, shut.report.findings, shut.report.checked.keys_not_opened], [0, [], 1]);
+  const open = await run(...check, "--ca-passphrase", "env:RIGHT");
+  assert.deepEqual([open.status, open.report.findings, open.report.checked.keys], [0, [], 1]);
+  const wrong = await run(...check, "--ca-passphrase", "env:WRONG");
+  assert.deepEqual([wrong.status, wrong.report.errors], [1, 1]);
+  assert.equal((await run("ca", "check", "-d", "nowhere")).status, 4);
+});
