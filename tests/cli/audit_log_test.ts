@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import type { LoggedEvent } from "../../src/audit/event.ts";
 import { read } from "../audit/support.ts";
+import { ROOT, run } from "../support/cli.ts";
 import { runInProcess } from "../support/in_process.ts";
 import { type TempFolder, tempFolder } from "../support/tmp.ts";
 
@@ -217,4 +218,23 @@ Deno.test("credentials that are revoked, and private keys that are exported, in 
     ...["credential.revoke intent", "cert.revoke intent", "cert.revoke ok", "credential.revoke ok"],
   ]);
   assert.ok(!tmp.read("audit.jsonl").includes(SECRET));
+});
+
+Deno.test("older metadata that is raised, credentials that are repaired, and key files that are opened to be shown", async () => {
+  using tmp = tempFolder();
+  const qpki = shell(tmp);
+  const { code } = await run("cp", ["-a", `${ROOT}/tests/ca/fixtures/unversioned`, tmp.join("old")]);
+  assert.equal(code, 0);
+  await qpki("ca upgrade --ca-dir ./old --dry-run");
+  assert.equal(await Deno.stat(tmp.join("audit.jsonl")).catch(() => undefined), undefined);
+  await qpki("ca upgrade --ca-dir ./old");
+  await qpki("credential check --cred-dir ./none --repair");
+  await qpki("key generate -a ecdsa-p256 --out a.key --passphrase env:PP");
+  await qpki("key info a.key --passphrase env:PP");
+  const all = (await events(tmp)).filter(({ command }) => command !== "key generate");
+  assert.deepEqual(names(all), [
+    ...["log.created ok", "ca.upgrade intent", "ca.upgrade ok", "command.end ok"],
+    ...["credential.repair intent", "credential.repair ok", "command.end ok"],
+    ...["key.open intent", "key.open ok", "command.end ok"],
+  ]);
 });
