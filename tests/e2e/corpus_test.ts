@@ -62,6 +62,21 @@ const KINDS: readonly Kind[] = [
     file: "profile.yaml",
     reads: ["profile lint @", "profile vars @", "profile info @", "ca init --profile @ --var cn=x -d made"],
   },
+  {
+    name: "COSE message",
+    file: "token.cbor",
+    reads: ["inspect @", "cose info @", "cose info @ --diag", "cose verify @ --ca ca", "cose verify @ --cert leaf.crt"],
+  },
+  {
+    name: "COSE_Key",
+    file: "p256.cosekey",
+    reads: [
+      "key convert @ --out made.key --force",
+      "cose verify token.cbor --key @",
+      "cose sign --sub x --key p256.key --cnf @",
+    ],
+  },
+  { name: "batch", file: "batch.jsonl", reads: ["cose sign --key p256.key --batch @"] },
   { name: "variables", file: "vars.yaml", reads: ["ca init --profile ec/root-ca --var-file @ -d made"] },
   { name: "hsm.yaml in JSON", file: "hsm.json", reads: ["key list --hsm-config @"], flips: 0 },
   { name: "hsm.yaml", file: "hsm.yaml", reads: ["key list --hsm-config @", "hsm list --hsm-config @"] },
@@ -105,6 +120,9 @@ async function prepare(tmp: TempFolder): Promise<void> {
     const base64 = tmp.read(from).split("\n").filter((line) => !line.startsWith("-")).join("");
     tmp.write(to, Uint8Array.fromBase64(base64));
   }
+  await qpki(tmp, "cose sign --cert leaf.crt --key p256.key --sub x --exp 1h --include-certs --out token.cbor");
+  await qpki(tmp, "key convert p256.key --format cose --out p256.cosekey");
+  tmp.write("batch.jsonl", '{"claims": {"sub": "x", "exp": "1h", "level": 3, "id": {"bytes": "0a"}}, "out": "made"}');
   const { stdout } = await runInProcess(["profile", "show", "ec/root-ca"]);
   tmp.write("profile.yaml", stdout.replace(/^name:.*$/m, "name: mine").replaceAll(/^ *#.*\n/gm, ""));
   tmp.write("vars.yaml", "cn: Variable Root\norganization: Société\ncountry: FR\n");
@@ -189,8 +207,10 @@ async function judge(tmp: TempFolder, line: string): Promise<string | undefined>
   const told = `${stdout.slice(0, 300)}\n${stderr.slice(0, 1500)}`;
   if (![0, 1, 3, 4].includes(status)) return `status ${status}\n${told}`;
   if (/Internal error|\n\s+at .*\.ts:\d+/.test(stderr)) return `an exception nobody foresaw\n${told}`;
-  // a verdict or a lint report stands on stdout
-  if (status !== 0 && !/error: |INVALID/.test(stdout + stderr)) return `status ${status} without a message\n${told}`;
+  // a verdict, a lint report or the results of a batch stand on stdout
+  if (status !== 0 && !/error: |"error":|INVALID/.test(stdout + stderr)) {
+    return `status ${status} without a message\n${told}`;
+  }
   if (ms > LIMIT_MS) return `${ms} ms\n${told}`;
   if ((stdout + stderr).includes(PASS)) return `the passphrase is shown\n${told}`;
   return undefined;
