@@ -10,11 +10,12 @@ import { type LintedTbs, lintTbs } from "../x509/lint.ts";
 import { formatName } from "../x509/name.ts";
 import { generateSerial } from "../x509/serial.ts";
 import { signCertificate } from "../x509/sign.ts";
-import { buildTbsCertificate, type TbsSpec } from "../x509/tbs.ts";
+import { buildTbsCertificate, type Tbs, type TbsSpec } from "../x509/tbs.ts";
 import type { Certificate } from "../x509/types.ts";
 import { caFacts, intentFacts, recordIssued } from "./audit_facts.ts";
 import { changeOptions, checkInterrupted, type Deps, formatInstant, wholeSecond } from "./deps.ts";
 import { announceCertificates, type Announcer, certificateIntent } from "./intents.ts";
+import { refuseForbidden } from "./issuing_limits.ts";
 import { type OpenCa, schemeFor } from "./signer.ts";
 import { standInKeys } from "./stand_in.ts";
 
@@ -45,7 +46,7 @@ export interface BatchOptions {
  * Issues one certificate: built, linted, journalled, signed, verified, and durable in `issued/` and `index.txt` when this
  * returns.
  * @throws {OperationError} `ca.expired`, `ca.not_a_ca`, `lint.refused`, `ca.locked`.
- * @throws {InputError} `validity.beyond_issuer`, `path_len.violated`, `scheme.mismatch`, `ca.no_alternative_key`.
+ * @throws {InputError} `validity.beyond_issuer`, `scheme.mismatch`, `ca.no_alternative_key`, and as {@link refuseForbidden}.
  */
 export async function issueCertificate(ca: OpenCa, request: IssueRequest, deps: Deps): Promise<Certificate> {
   const certificate = await signRequest(ca, request, deps);
@@ -103,7 +104,7 @@ export async function signRequests(
   for (const request of requests) {
     checkInterrupted(deps);
     const spec = certificateSpec(ca, { ...request, notBefore: request.notBefore ?? wholeSecond(deps) });
-    const linted = lintTbs(await buildTbsCertificate(spec));
+    const linted = lintTbs(await allowedTbs(ca, spec));
     const intent = await certificateIntent(linted.tbs, { profile: request.profile, issuerVersion: ca.versionId });
     ready.push({ linted, scheme: spec.scheme, intent });
   }
@@ -131,22 +132,29 @@ export async function signRequests(
 }
 
 /**
- * Lints the certificate that a request will lead to while there is no key yet: stand-ins take its place, so that a refusal
- * costs no key in a token.
- * @throws {OperationError} `lint.refused`, and as {@link certificateSpec}.
+ * Checks and lints the certificate that a request will lead to while there is no key yet: stand-ins take its place, so that
+ * a refusal costs no key in a token.
+ * @throws {OperationError} `lint.refused`, and as {@link certificateSpec} and {@link refuseForbidden}.
  */
 export async function lintRequest(
   ca: OpenCa,
   request: Omit<IssueRequest, "spki" | "alternativeSpki"> & { readonly notBefore: Date },
 ): Promise<void> {
   const spec = certificateSpec(ca, { ...request, ...await standInKeys(request.profile) });
-  lintTbs(await buildTbsCertificate(spec));
+  lintTbs(await allowedTbs(ca, spec));
+}
+
+/** The certificate before it is signed, unless the CA's own path forbids it. */
+async function allowedTbs(ca: OpenCa, spec: TbsSpec): Promise<Tbs> {
+  const tbs = await buildTbsCertificate(spec);
+  refuseForbidden(await ca.path(), tbs, ca.certificate);
+  return tbs;
 }
 
 /**
  * What the certificate for a request will say: the one place where the CA's part and the profile's meet.
  * @throws {OperationError} `ca.expired`, `ca.not_a_ca`, `ca.no_key_id`; {InputError} `validity.beyond_issuer`,
- * `path_len.violated`, `scheme.mismatch`, `issue.own_key`, `ca.no_alternative_key`, `issue.alternative_key`.
+ * `scheme.mismatch`, `issue.own_key`, `ca.no_alternative_key`, `issue.alternative_key`.
  */
 export function certificateSpec(ca: OpenCa, request: IssueRequest & { readonly notBefore: Date }): TbsSpec {
   const { profile, spki, alternativeSpki } = request;
@@ -189,7 +197,7 @@ function refuseOwnKey(ca: OpenCa, keys: readonly (Bytes | undefined)[]): void {
 }
 
 /**
- * Whether the CA may issue what is asked for, before there is a key: its validity, its CA bits, its end, its path length.
+ * Whether the CA may issue what is asked for, before there is a key: its validity, its CA bits, its end.
  * Throws as {@link issueCertificate}.
  */
 export function checkRequest(
@@ -201,7 +209,6 @@ export function checkRequest(
   const notAfter = new Date(notBefore.getTime() + (validitySeconds ?? profile.validitySeconds) * 1000);
   checkIssuer(ca.certificate, notBefore);
   checkWithinIssuer(ca.certificate, notAfter);
-  if (profile.isCa) checkPathLength(ca.certificate, profile.pathLen);
   return { notBefore, notAfter };
 }
 
@@ -257,26 +264,6 @@ function checkWithinIssuer(issuer: Certificate, notAfter: Date): void {
     }`,
     { code: "validity.beyond_issuer", hint: "Ask for a shorter validity (--days or --validity)" },
   );
-}
-
-/** RFC 5280 section 4.2.1.9: how many CAs may stand below this one. */
-function checkPathLength(issuer: Certificate, asked: number | undefined): void {
-  const limit = basicConstraints(issuer)?.pathLen;
-  if (limit === undefined) return;
-  const name = formatName(issuer.subject);
-  if (limit === 0) {
-    throw new InputError(`Cannot make a CA below "${name}": its pathLenConstraint is 0`, {
-      code: "path_len.violated",
-      object: name,
-      hint: "Use a parent whose path length allows another CA",
-    });
-  }
-  if (asked !== undefined && asked > limit - 1) {
-    throw new InputError(
-      `Cannot make a CA with pathLen ${asked} below "${name}": its pathLenConstraint ${limit} allows ${limit - 1}`,
-      { code: "path_len.violated", object: name, hint: `State pathLen ${limit - 1} or less in the profile` },
-    );
-  }
 }
 
 function signerWith(ca: OpenCa, scheme: SchemeRow) {

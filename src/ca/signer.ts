@@ -5,9 +5,11 @@ import { spkiFingerprint } from "../keys/spki.ts";
 import type { Key, KeyProvider, KeyRef, NoteStore, PassphraseSource, ProviderRequest, Signer } from "../keys/types.ts";
 import { checkedSigner } from "../keys/verify.ts";
 import type { CaStore } from "../store/ca.ts";
+import { issuersOf } from "../store/chain.ts";
 import { joinPath } from "../store/layout.ts";
 import type { CaVersion, KeyEntry } from "../store/meta.ts";
 import { alternativeSpki } from "../x509/certificate.ts";
+import { IssuingPath } from "../x509/issuing_path.ts";
 import type { Certificate } from "../x509/types.ts";
 import { Anchor } from "./anchor.ts";
 import { type CaCertificate, caCertificates, pinnedKeys } from "./certificates.ts";
@@ -32,6 +34,8 @@ export interface OpenCa extends AsyncDisposable {
   readonly altSigner?: Signer;
   /** Where the end of the journal is remembered, for a CA that asks for it. */
   readonly anchor?: Anchor;
+  /** The path from the highest known CA down to this one; read once, when something is first issued. */
+  readonly path: () => Promise<IssuingPath>;
 }
 
 /** How {@link caSigner} opens a CA. */
@@ -80,6 +84,10 @@ export async function caSigner(store: CaStore, deps: Deps, choice: SignerChoice 
       signer: await checkedSigner(key.signer(ownScheme(identity, key))),
       ...(key.alternative ? { altSigner: key.alternative.signer(defaultScheme(key.alternative.algorithm)) } : {}),
       ...(anchor ? { anchor } : {}),
+      path: once(async () => {
+        const [, ...above] = await store.chain(certificate, id);
+        return new IssuingPath([certificate, ...issuersOf(certificate, above)]);
+      }),
       async [Symbol.asyncDispose]() {
         // when this fails the next command does it
         await store.undoIntents("issue", { warn: (text) => deps.warn(text) }).catch(() => {});
@@ -90,6 +98,11 @@ export async function caSigner(store: CaStore, deps: Deps, choice: SignerChoice 
     await opened[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+function once<T>(read: () => Promise<T>): () => Promise<T> {
+  let result: Promise<T> | undefined;
+  return () => result ??= read();
 }
 
 /**

@@ -8,30 +8,47 @@ import { decodeName, isEmptyName } from "./name_codec.ts";
 import { isWithin } from "./name_match.ts";
 import type { Certificate } from "./types.ts";
 
+/** A certificate, signed or not yet. */
+type NamedCertificate = Pick<Certificate, "subject" | "extensions">;
+
+/** What one CA states. */
+interface Stated extends NameConstraints {
+  /** Its name, for messages. */
+  readonly by: string;
+}
+
 /**
  * Name constraints of a path (RFC 5280 sections 4.2.1.10 and 6.1.3 b, c). What cannot be judged counts as violated:
  * names of a constrained type without a rule here, malformed hosts, a product of names and constraints beyond the limit.
  */
 export class NameConstraintSet {
-  readonly #sets: NameConstraints[] = [];
+  readonly #sets: Stated[] = [];
   #comparisons = 0;
 
-  /** Adds what one CA certificate of the path states. */
-  add(constraints: NameConstraints): void {
-    this.#sets.push(constraints);
+  /** Adds what the certificate of one CA of the path states; `by` is the name of that CA. */
+  add(constraints: NameConstraints, by: string): void {
+    this.#sets.push({ ...constraints, by });
+  }
+
+  /** The same constraints, to go on with independently. */
+  copy(): NameConstraintSet {
+    const copy = new NameConstraintSet();
+    copy.#sets.push(...this.#sets);
+    copy.#comparisons = this.#comparisons;
+    return copy;
   }
 
   /**
    * What is wrong with the names of a certificate, in words.
    * @throws {InputError} when its subjectAltName is malformed.
    */
-  violations(certificate: Certificate, options: { readonly leaf: boolean }): string[] {
+  violations(certificate: NamedCertificate, options: { readonly leaf: boolean }): string[] {
     if (this.#sets.length === 0) return [];
     const names = namesOf(certificate, options.leaf);
     return this.#sets.flatMap((set) => names.flatMap((name) => this.#violation(set, name)));
   }
 
-  #violation(set: NameConstraints, name: ReadGeneralName): string[] {
+  #violation(set: Stated, name: ReadGeneralName): string[] {
     const excluded = set.excluded.filter(({ type }) => type === name.type);
     const permitted = set.permitted.filter(({ type }) => type === name.type);
     this.#comparisons += excluded.length + permitted.length;
@@ -39,10 +56,11 @@ export class NameConstraintSet {
     if (excluded.length + permitted.length === 0) return [];
     const shown = formatGeneralName(name);
     const matcher = matcherOf(name);
-    if (matcher === undefined) return [`${shown} cannot be compared with the name constraints`];
-    if (excluded.some((base) => matcher(base, "excluded"))) return [`${shown} is excluded`];
+    if (matcher === undefined) return [`${shown} cannot be compared with the name constraints of "${set.by}"`];
+    const hit = excluded.find((base) => matcher(base, "excluded"));
+    if (hit) return [`${shown} is excluded by "${set.by}" (${formatGeneralName(hit)})`];
     if (permitted.length > 0 && !permitted.some((base) => matcher(base, "permitted"))) {
-      return [`${shown} is not among the permitted names`];
+      return [`${shown} is not among the names that "${set.by}" permits (${list(permitted)})`];
     }
     return [];
   }
@@ -50,8 +68,15 @@ export class NameConstraintSet {
 
 const MAX_COMPARISONS = 500_000;
 
+/** Most constraints that a message names. */
+const MAX_SHOWN = 5;
+
+function list(names: readonly ReadGeneralName[]): string {
+  return [...names.slice(0, MAX_SHOWN).map(formatGeneralName), ...(names.length > MAX_SHOWN ? ["…"] : [])].join(", ");
+}
+
 /** Names that constraints apply to: subjectAltName, the subject, and what stands in the subject from older times. */
-function namesOf(certificate: Certificate, leaf: boolean): ReadGeneralName[] {
+function namesOf(certificate: NamedCertificate, leaf: boolean): ReadGeneralName[] {
   const names = [...subjectAltNames(certificate)];
   if (isEmptyName(certificate.subject)) return names;
   const subject = decodeName(certificate.subject);

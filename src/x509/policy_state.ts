@@ -1,8 +1,8 @@
 import { OID_ANY_POLICY } from "../asn1/oid.ts";
+import type { HasExtensions } from "./certificate_fields.ts";
 import { certificatePolicies } from "./extensions/certificate_policies.ts";
 import { decodeFrom } from "./extensions/list.ts";
 import { inhibitAnyPolicy, policyConstraints, policyMappings } from "./extensions/policy_constraints.ts";
-import type { Certificate } from "./types.ts";
 
 /**
  * Policy processing (RFC 5280 section 6.1 as RFC 9618 restates it) with any policy acceptable to the user. What matters
@@ -23,12 +23,22 @@ export class PolicyState {
     this.#inhibitAny = length + 1;
   }
 
+  /** The same state, to go on with independently. */
+  copy(): PolicyState {
+    const copy = new PolicyState(0);
+    copy.#expected = this.#expected;
+    copy.#explicitPolicy = this.#explicitPolicy;
+    copy.#policyMapping = this.#policyMapping;
+    copy.#inhibitAny = this.#inhibitAny;
+    return copy;
+  }
+
   /**
    * Processes the policies of the next certificate (6.1.3 d to f).
    * @returns what is wrong, in words.
    * @throws {InputError} when certificatePolicies is malformed.
    */
-  enter(certificate: Certificate, position: { readonly selfIssued: boolean; readonly leaf: boolean }): string[] {
+  enter(certificate: HasExtensions, position: { readonly selfIssued: boolean; readonly leaf: boolean }): string[] {
     const policies = decodeFrom(certificate.extensions, certificatePolicies)?.map(({ oid }) => oid) ?? [];
     const anyAllowed = this.#inhibitAny > 0 || (position.selfIssued && !position.leaf);
     this.#expected = this.#surviving(policies, anyAllowed && policies.includes(OID_ANY_POLICY));
@@ -55,7 +65,7 @@ export class PolicyState {
    * @returns what is wrong, in words.
    * @throws {InputError} when one of its policy extensions is malformed.
    */
-  descend(certificate: Certificate, position: { readonly selfIssued: boolean }): string[] {
+  descend(certificate: HasExtensions, position: { readonly selfIssued: boolean }): string[] {
     const problems = this.#map(certificate);
     if (!position.selfIssued) {
       this.#explicitPolicy = Math.max(0, this.#explicitPolicy - 1);
@@ -67,14 +77,14 @@ export class PolicyState {
   }
 
   /** Applies policyConstraints and inhibitAnyPolicy, of a CA certificate or of the trust anchor. @throws {InputError} */
-  restrict(certificate: Certificate): void {
+  restrict(certificate: HasExtensions): void {
     const constraints = decodeFrom(certificate.extensions, policyConstraints);
     this.#explicitPolicy = Math.min(this.#explicitPolicy, constraints?.requireExplicitPolicy ?? Infinity);
     this.#policyMapping = Math.min(this.#policyMapping, constraints?.inhibitPolicyMapping ?? Infinity);
     this.#inhibitAny = Math.min(this.#inhibitAny, decodeFrom(certificate.extensions, inhibitAnyPolicy) ?? Infinity);
   }
 
-  #map(certificate: Certificate): string[] {
+  #map(certificate: HasExtensions): string[] {
     const mappings = decodeFrom(certificate.extensions, policyMappings) ?? [];
     if (mappings.length === 0) return [];
     if (mappings.some((m) => m.issuerDomain === OID_ANY_POLICY || m.subjectDomain === OID_ANY_POLICY)) {
@@ -93,7 +103,7 @@ export class PolicyState {
   }
 
   /** The last word about the leaf (6.1.5 a, b, g). @throws {InputError} when its policyConstraints is malformed. */
-  finish(leaf: Certificate): string[] {
+  finish(leaf: HasExtensions): string[] {
     const required = decodeFrom(leaf.extensions, policyConstraints)?.requireExplicitPolicy === 0;
     return this.#verdict(required ? 0 : Math.max(0, this.#explicitPolicy - 1));
   }

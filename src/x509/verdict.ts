@@ -71,12 +71,15 @@ export interface VerifyOptions {
   readonly alternative?: AlternativePolicy;
 }
 
+/** What names a certificate. */
+type Named = Pick<Certificate, "subject" | "serial">;
+
 /** A reason about one certificate. */
-export function reasonAbout(certificate: Certificate, code: string, message: string): VerdictReason {
+export function reasonAbout(certificate: Named, code: string, message: string): VerdictReason {
   return { code, message, certificate: nameOf(certificate) };
 }
 
 /** Subject of a certificate for messages; its serial number where the subject is empty. */
-export function nameOf(certificate: Certificate): string {
+export function nameOf(certificate: Named): string {
   return formatName(certificate.subject) || `serial ${certificate.serial}`;
 }
