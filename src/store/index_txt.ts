@@ -111,7 +111,7 @@ function parseLine(line: string, file: string, number: number): IndexEntry {
   if (!/^([0-9A-Fa-f]{2}){1,64}$/.test(serialText)) {
     throw damaged(file, number, `"${shorten(serialText, 50)}" is no serial number`);
   }
-  const serial = normalizeSerial(serialText);
+  const serial = /^0|[a-f]/.test(serialText) ? normalizeSerial(serialText) : serialText;
   if (status !== "R") {
     if (revoked !== "") throw damaged(file, number, `status ${status} with a revocation date`);
     return { status, notAfter, serial, subject };
@@ -143,14 +143,25 @@ function formatTime(date: Date): string {
   return year >= 1950 && year < 2050 ? digits.slice(2) : digits;
 }
 
+/** An index may have a hundred thousand rows: no regular expression, no text made on the way. */
 function parseTime(text: string): Date | undefined {
-  const match = /^(\d\d)?(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)Z$/.exec(text);
-  if (!match) return undefined;
-  const [, century, yy, month, day, hour, minute, second] = match as unknown as string[];
-  const year = `${century ?? (Number(yy) >= 50 ? "19" : "20")}${yy}`;
-  const iso = `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
-  const date = new Date(iso);
-  return Number.isNaN(date.getTime()) || date.toISOString() !== iso ? undefined : date;
+  const start = text.length - 13;
+  if ((start !== 0 && start !== 2) || text.charCodeAt(text.length - 1) !== 0x5a) return undefined;
+  const century = start === 2 ? digitPair(text, 0) : undefined;
+  const yy = digitPair(text, start);
+  const year = yy + 100 * (century ?? (yy >= 50 ? 19 : 20));
+  const [month, day] = [digitPair(text, start + 2), digitPair(text, start + 4)];
+  const [hour, minute, second] = [digitPair(text, start + 6), digitPair(text, start + 8), digitPair(text, start + 10)];
+  // years below 100 mean the last century to Date; a certificate has none
+  if (!(year >= 100 && hour < 24 && minute < 60 && second < 60)) return undefined;
+  const date = new Date(Date.UTC(year, month - 1, day, hour, minute, second));
+  return date.getUTCDate() === day && date.getUTCMonth() === month - 1 ? date : undefined;
+}
+
+/** Two decimal digits; NaN for anything else. */
+function digitPair(text: string, at: number): number {
+  const [tens, ones] = [text.charCodeAt(at) - 0x30, text.charCodeAt(at + 1) - 0x30];
+  return tens >= 0 && tens < 10 && ones >= 0 && ones < 10 ? tens * 10 + ones : NaN;
 }
 
 function damaged(file: string, line: number, reason: string): InputError {
