@@ -153,6 +153,41 @@ testWith(
   },
 );
 
+testWith(
+  "the CA rotates too: what each of its versions issued is in that version's CRL",
+  { needs: ["openssl"] },
+  async () => {
+    using tmp = tempFolder();
+    const at = { cwd: tmp.path };
+    await runOk(["ca", "init", "--profile", "rsa/root-ca", "--var", "cn=Root"], at);
+    await runOk(["credential", "enroll", "srv", "-P", "ec/tls-server", "--var", "cn=www.test"], at);
+    await runOk(["credential", "enroll", "other", "-P", "ec/tls-client", "--var", "cn=b"], at);
+    Deno.copyFileSync(tmp.join("ca/ca.crt"), tmp.join("roots.pem"));
+    await runOk(["ca", "rotate", "--profile", "ec/root-ca"], at);
+    await runOk(["ca", "activate", "--version", "v2"], at);
+    tmp.write("roots.pem", tmp.read("roots.pem") + tmp.read("ca/ca.crt"));
+    await runOk(["credential", "rotate", "srv", "--activate"], at);
+    await runOk(["credential", "rotate", "other"], at);
+    await runOk(["crl", "gen"], at);
+    const revoked = await runJson(["credential", "revoke", "srv", "--all", "--gen-crl"], at) as {
+      certificates: unknown[];
+      crls: { path: string }[];
+    };
+    assert.deepEqual([revoked.certificates.length, revoked.crls.length], [2, 2]);
+    tmp.write("all.crl", revoked.crls.map(({ path }) => Deno.readTextFileSync(path)).join(""));
+    for (const [id, said] of [["srv", /certificate revoked/], ["other", /: OK/]] as const) {
+      for (const version of ["v1", "v2"]) {
+        const leaf = `credentials/${id}/versions/${version}/certs/credential.ecdsa-p256.pem`;
+        const verify = ["verify", "-CAfile", "roots.pem", "-CRLfile", "all.crl", "-crl_check", leaf];
+        const { stdout, stderr } = await run("openssl", verify, at);
+        assert.match(stdout + stderr, said, `${id} ${version}`);
+        const own = await runCli(["cert", "verify", leaf, "--ca", "ca"], at);
+        assert.equal(own.code, id === "srv" ? 1 : 0, describe(leaf, own));
+      }
+    }
+  },
+);
+
 testWith("keys that are encrypted stay so", { needs: ["openssl"] }, async () => {
   using tmp = tempFolder();
   const at = { cwd: tmp.path, env: { PASS: "one", NEW: "two" } };
