@@ -22,6 +22,8 @@ export interface SignerTrust {
   readonly anchors: readonly Certificate[];
   readonly intermediates: readonly Certificate[];
   readonly crls: readonly Crl[];
+  /** Certificates that it has issued, newest first: that of a signer may be among them. */
+  issued?(): AsyncIterable<Certificate>;
   /** What else is known of a certificate's revocation, in words; undefined when nothing is. */
   revoked?(certificate: Certificate): Promise<string | undefined>;
 }
@@ -226,6 +228,7 @@ class SignerCheck {
       if (leaf && !equalBytes(leaf, certificate.der)) continue;
       if (await this.#isThumbprint(certificate)) named.push(certificate);
     }
+    if (named.length === 0 && !leaf) named.push(...await this.#findIssued());
     const own = named.flatMap((certificate): Candidate[] => {
       const alternative = readable(() => alternativeSpki(certificate));
       const name = nameOf(certificate);
@@ -236,6 +239,18 @@ class SignerCheck {
     });
     const kid = header(this.#part.headers, LABEL.KID);
     return [...keys, ...own].sort((a, b) => score(b, kid) - score(a, kid));
+  }
+
+  /** The certificate that x5t names, among those that the CA has issued. */
+  async #findIssued(): Promise<Certificate[]> {
+    if (header(this.#part.headers, LABEL.X5T) === undefined) return [];
+    const { trust, pqcTrust } = this.#given.request;
+    for (const one of [trust, pqcTrust]) {
+      for await (const certificate of one?.issued?.() ?? []) {
+        if (await this.#isThumbprint(certificate)) return [certificate];
+      }
+    }
+    return [];
   }
 
   /** Whether the certificate is the one that x5t names; also when there is none. */

@@ -92,6 +92,10 @@ Deno.test("who signed must lead to the CA, be allowed to, and not be revoked", a
   await ok("ca init --profile ec/root-ca --var cn=Other --ca-dir other");
   await ok("cose sign --cert s.crt --key s.key --data data --include-certs --out d.cose");
   assert.match(await ok("cose verify d.cose --ca ca/ca.crt --data data"), /CN=signer \(ES256\)/);
+  // the CA's folder has the certificate too
+  await ok("cose sign --cert s.crt --key s.key --data data --out e.cose");
+  await ok("cose verify e.cose --ca ca");
+  await no("cose verify e.cose --ca ca/ca.crt", 1, /none of the certificates and keys given/);
   await no("cose verify d.cose --ca other", 1, /no certificate of its issuer "CN=Root"/);
   await no("cose verify d.cose", 2, /none of --ca, --cert and --key/);
   await no("cose verify d.cose --ca ca --data s.csr", 1, /the content given is not the payload/);

@@ -9,6 +9,7 @@ import { InputError, OperationError, type QpkiError } from "../../../errors.ts";
 import { existsError, pathExists, readFileText, writeFileDurably } from "../../../files.ts";
 import { joinPath } from "../../../store/layout.ts";
 import type { Context, Flag } from "../../command.ts";
+import { refusePrivateKey } from "../../output_files.ts";
 import { type GivenClaims, seconds, withIssueTime } from "./_claims.ts";
 
 /** Many messages in one login. */
@@ -67,6 +68,7 @@ async function signLine(job: Job, settings: BatchSettings, ctx: Context): Promis
   const { out } = job;
   const path = out === undefined ? undefined : joinPath(ctx.cwd, out);
   if (path !== undefined && !overwrite && await pathExists(path)) throw existsError(out!);
+  if (path !== undefined) await refusePrivateKey(path);
   const payload = job.data === undefined
     ? bytesPayload(claimBytes(job, settings, ctx.now()))
     : await filePayload(joinPath(ctx.cwd, job.data), job.data);
