@@ -99,6 +99,57 @@ Deno.test("regression 10: killed while issuing, the CA keeps all that was acknow
   await checkJournal(folder, [...known]);
 });
 
+/** Whole lines are what was acknowledged. */
+async function killedWorker(folder: string, work: string, items: readonly string[], delay: number): Promise<string[]> {
+  const child = new Deno.Command(Deno.execPath(), {
+    args: workerArgs(folder, work, items),
+    cwd: ROOT,
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const timer = setTimeout(() => child.kill("SIGKILL"), delay);
+  const text = new TextDecoder().decode((await child.output()).stdout);
+  clearTimeout(timer);
+  return text.slice(0, text.lastIndexOf("\n") + 1).split("\n").filter((line) => line !== "");
+}
+
+Deno.test("killed at random moments, several at a time: nothing acknowledged is lost, no number comes twice", async () => {
+  using tmp = tempFolder();
+  const folder = tmp.join("ca");
+  const rounds = Number(Deno.env.get("QPKI_KILLS") ?? "8");
+  const serials = await caWithCertificates(tmp.path, folder, rounds * 20);
+  const issued: string[] = [...serials];
+  const revoked: string[] = [];
+  const numbers: string[] = [];
+  const moment = () => 150 + Math.floor(Math.random() * 500);
+  for (let round = 0; round < rounds; round++) {
+    const names = Array.from({ length: 300 }, (_, i) => `r${round}-${i}`);
+    const [a, b, c] = await Promise.all([
+      killedWorker(folder, "issue", names, moment()),
+      killedWorker(folder, "revoke", serials.slice(round * 20, round * 20 + 20), moment()),
+      killedWorker(folder, "crl", names, moment()),
+    ]);
+    issued.push(...a);
+    revoked.push(...b);
+    numbers.push(...c);
+    // readers at once, without anything having been set right
+    await (await CaStore.open(folder)).entries();
+  }
+  numbers.push(...await startWorker(folder, "crl", ["last"]));
+  await startWorker(folder, "issue", ["last"]);
+  const entries = await (await CaStore.open(folder)).entries();
+  const known = new Set(entries.map(({ serial }) => serial));
+  for (const serial of issued) assert.ok(known.has(serial), `lost ${serial}`);
+  const inIndex = new Set(entries.filter(({ revocation }) => revocation).map(({ serial }) => serial));
+  for (const serial of revoked) assert.ok(inIndex.has(serial), `lost the revocation of ${serial}`);
+  assert.equal(new Set(numbers).size, numbers.length, "a CRL number was used twice");
+  assert.equal(readCrl(Deno.readFileSync(`${folder}/crl/ca.crl`)).revoked.length, inIndex.size);
+  const files = [...Deno.readDirSync(`${folder}/issued`)].map(({ name }) => name.replace(".pem", ""));
+  assert.deepEqual(files.sort(), [...known].sort(), "index and issued/ agree");
+  await checkJournal(folder, [...known]);
+  assert.deepEqual([...Deno.readDirSync(`${folder}/.staging`)], []);
+});
+
 Deno.test("readers never see a broken index while others write", async () => {
   using tmp = tempFolder();
   const folder = tmp.join("ca");

@@ -29,6 +29,37 @@ testWith("regression 1: the built file reaches an HSM", { needs: ["binary", "sof
   assert.deepEqual(steps.map(({ name }) => name), ["load", "slot", "login", "session key", "sign", "verify"]);
 });
 
+testWith(
+  "regression 5 and 6: 8 parallel revocations and 24 parallel CRLs, each its own program",
+  { needs: ["openssl"] },
+  async () => {
+    using tmp = tempFolder();
+    const options = { cwd: tmp.path };
+    await runOk(["ca", "init", "--profile", "ec/root-ca", "--var", "cn=Root", "-d", "ca"], options);
+    await runOk(["csr", "gen", "-a", "ecdsa-p256", "--keyout", "k", "--cn", "p.example.com", "-o", "p.csr"], options);
+    for (let i = 0; i < 8; i++) {
+      await runOk(["cert", "issue", "-d", "ca", "--profile", "ec/tls-server", "--csr", "p.csr"], options);
+    }
+    const { certificates } = await runJson(["cert", "list", "-d", "ca"], options) as {
+      certificates: { serial: string }[];
+    };
+    const revoke = certificates.map(({ serial }) => runOk(["cert", "revoke", "-d", "ca", serial], options));
+    const crls = Array.from({ length: 24 }, () => runJson(["crl", "gen", "-d", "ca", "--days", "7"], options));
+    await Promise.all(revoke);
+    const numbers = (await Promise.all(crls)).map((data) =>
+      parseInt(JSON.stringify(data).match(/"number":"(\w+)"/)![1]!, 16)
+    );
+    assert.deepEqual(numbers.sort((a, b) => a - b), Array.from({ length: 24 }, (_, i) => i + 1));
+    await runOk(["crl", "gen", "-d", "ca", "--days", "7"], options);
+    const text = (await run("openssl", ["crl", "-in", "ca/crl/ca.crl", "-noout", "-text"], options)).stdout;
+    assert.match(text, /X509v3 CRL Number: *\n? *(0x19|25)/);
+    assert.deepEqual(
+      [...text.matchAll(/Serial Number: (\w+)/g)].map((match) => match[1]).sort(),
+      certificates.map(({ serial }) => serial).sort(),
+    );
+  },
+);
+
 testWith("regression 11: a used label is refused before a second key exists", { needs: ["softhsm"] }, async () => {
   using token = softhsmToken();
   await runOk(generate(token, "k1"), { env: token.env });
