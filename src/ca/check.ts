@@ -13,6 +13,7 @@ import {
 } from "../store/layout.ts";
 import { acquireLock } from "../store/lock.ts";
 import { readSchema } from "../store/migrations.ts";
+import { Anchor } from "./anchor.ts";
 import { checkCrls } from "./check_crls.ts";
 import { type LenientIndex, readLenientIndex } from "./check_index.ts";
 import { checkIssuedFiles } from "./check_issued.ts";
@@ -58,6 +59,10 @@ export async function checkCa(folder: string, options: CaCheckOptions, deps: Dep
     findings,
     deps,
     lost: journal.keys,
+    async lookInto({ notes }) {
+      // opening compares the journal with what the token remembers of it
+      if (notes) await Anchor.open(store, notes, deps);
+    },
     async settle({ seq, origin }) {
       await store.change("repair", (change) => change.undo([seq]));
       return `Settled in the journal: ${origin}`;

@@ -2,7 +2,7 @@ import { lookUpKeyRow } from "../alg/find.ts";
 import { wipe } from "../bytes.ts";
 import { pathExists, readFileBytes } from "../files.ts";
 import { describeKeyFile } from "../keys/key_files.ts";
-import type { KeyInfo, PassphraseSource } from "../keys/types.ts";
+import type { KeyInfo, KeyProvider, PassphraseSource } from "../keys/types.ts";
 import { joinPath } from "../store/layout.ts";
 import type { KeyEntry, KeyStorage } from "../store/meta.ts";
 import type { LostKey } from "./check_journal.ts";
@@ -34,6 +34,8 @@ export interface KeyCheckOptions {
   readonly lost?: readonly LostKey[];
   /** Notes that nothing is left of an intent: its key is in use, or not there. Says what it did. */
   settle?(lost: LostKey): Promise<string>;
+  /** Looks at a token that is open for something else; what it throws is a finding. */
+  lookInto?(token: KeyProvider): Promise<void>;
 }
 
 type TokenStorage = Extract<KeyStorage, { type: "pkcs11" }>;
@@ -161,6 +163,7 @@ async function checkToken(config: string, { keys, lost }: InToken, options: KeyC
     deps.progress(`Looking into the token of ${config}`);
     await using provider = await deps.openProvider({ type: "pkcs11", config: path });
     infos = await provider.list();
+    await options.lookInto?.(provider).catch((error) => findings.caught(error, { file: config }));
   } catch (error) {
     return findings.caught(error, { file: config });
   }
