@@ -18,6 +18,9 @@ export const LABEL = {
   X5U: 35,
 } as const;
 
+/** application/cwt as typ and content type (RFC 8392 section 9.5, RFC 9596): its CoAP number. */
+export const CWT_CONTENT_FORMAT = 61;
+
 /** Names of labels for people; those that are not processed here as well. */
 export const LABEL_NAMES: Readonly<Record<number, string>> = Object.freeze({
   1: "alg",
@@ -120,6 +123,14 @@ function checkCritical({ protected: map, unprotected }: Headers): void {
 /** A header of either bucket, the protected one first. */
 export function header(headers: Headers, label: number): CborValue {
   return headers.protected.has(label) ? headers.protected.get(label) : headers.unprotected.get(label);
+}
+
+/** Whether headers say that the payload consists of the claims of a CWT. */
+export function saysToken(headers: Headers): boolean {
+  return [LABEL.TYP, LABEL.CONTENT_TYPE].some((label) => {
+    const value = header(headers, label);
+    return value === CWT_CONTENT_FORMAT || (typeof value === "string" && /^(application\/)?cwt$/i.test(value));
+  });
 }
 
 /** The protected bucket as it enters a signature: an empty map counts as nothing (RFC 9052 section 4.4). */

@@ -1,7 +1,7 @@
 import { type Bytes, concatBytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { CborTag, type CborValue, decodeCbor, encodeCbor, type ReadOptions } from "./cbor.ts";
-import { certificatesOf, type Headers, readHeaders } from "./headers.ts";
+import { certificatesOf, type Headers, readHeaders, saysToken } from "./headers.ts";
 import { MAJOR, writeBytes, writeHead } from "./head.ts";
 
 /** COSE_Sign1 and COSE_Sign as structures (RFC 9052 section 4), with the tag of a CWT (RFC 8392 section 6). */
@@ -27,7 +27,7 @@ export interface CoseMessage {
   readonly kind: MessageKind;
   /** Whether it has its tag; without it the context must say what it is. */
   readonly tagged: boolean;
-  /** Whether it has the tag of a CWT. */
+  /** Whether it is a CWT: by its tag, or by its headers. */
   readonly cwt: boolean;
   readonly headers: Headers;
   /** Undefined when it is detached. */
@@ -62,7 +62,8 @@ export function parseMessage(
   }
   if (expected && kind !== expected) throw wrongTag(`it is a ${TITLES[kind]}, and a ${TITLES[expected]} is expected`);
   const fields = value instanceof CborTag ? value.value : value;
-  return { tagged: tag !== undefined, cwt, ...readFields(kind, fields, options) };
+  const read = readFields(kind, fields, options);
+  return { tagged: tag !== undefined, ...read, cwt: cwt || saysToken(read.headers) };
 }
 
 function readFields(

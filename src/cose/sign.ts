@@ -6,7 +6,7 @@ import type { Signer } from "../keys/types.ts";
 import { verifyOwn } from "../keys/verify.ts";
 import type { CoseScheme } from "./algorithm.ts";
 import type { CborValue } from "./cbor.ts";
-import { certificatesValue, type Headers, LABEL, makeHeaders } from "./headers.ts";
+import { certificatesValue, CWT_CONTENT_FORMAT, type Headers, LABEL, makeHeaders } from "./headers.ts";
 import { encodeMessage, type MessageKind, type SignerPart } from "./message.ts";
 import type { Payload } from "./payload.ts";
 import { type Signed, sigPieces, sigPrefix } from "./sig_structure.ts";
@@ -23,8 +23,14 @@ export interface CoseSigner extends Pick<CoseScheme, "algorithm"> {
   readonly certificate?: Bytes;
   /** DER, the signer's own first; brought along where there are any (x5chain). */
   readonly chain?: readonly Bytes[];
-  /** Headers made beforehand by {@link signerHeaders}, for many messages. */
-  readonly headers?: Headers;
+  /** Made beforehand by {@link prepareSigner}, for many messages. */
+  readonly prepared?: PreparedHeaders;
+}
+
+/** A signer's headers in a COSE_Sign or a message without further ones, and in a COSE_Sign1 that is a token. */
+export interface PreparedHeaders {
+  readonly plain: Headers;
+  readonly token: Headers;
 }
 
 /** A message to be made. */
@@ -41,6 +47,9 @@ export interface SignRequest {
   readonly signers: readonly CoseSigner[];
 }
 
+/** typ: the tag of a CWT stands outside of what is signed, and whoever takes it away must not turn claims into data. */
+const TOKEN: readonly (readonly [CborValue, CborValue])[] = [[LABEL.TYP, CWT_CONTENT_FORMAT]];
+
 /** SHA-256 in the COSE registry (RFC 9054). */
 const SHA_256 = -16;
 
@@ -51,8 +60,13 @@ const SHA_256 = -16;
  */
 export async function signMessage(request: SignRequest): Promise<Bytes> {
   const { kind, payload, signers, contentType, cwt = false } = request;
-  const general = new Map<CborValue, CborValue>(contentType === undefined ? [] : [[LABEL.CONTENT_TYPE, contentType]]);
-  const own = await Promise.all(signers.map((signer) => signerHeaders(signer, kind === "sign1" ? general : undefined)));
+  const general = new Map<CborValue, CborValue>(cwt ? TOKEN : []);
+  if (contentType !== undefined) general.set(LABEL.CONTENT_TYPE, contentType);
+  const which = contentType !== undefined ? undefined : cwt && kind === "sign1" ? "token" : "plain";
+  const own = await Promise.all(signers.map((signer) => {
+    const prepared = which && signer.prepared?.[which];
+    return prepared ?? signerHeaders(signer, kind === "sign1" ? general : undefined);
+  }));
   const headers = kind === "sign1" ? own[0]! : makeHeaders(general);
   const parts = await Promise.all(signers.map(async (signer, i): Promise<SignerPart> => {
     const covers = { body: headers, aad: request.aad, ...(kind === "sign1" ? {} : { signer: own[i]! }) };
@@ -63,12 +77,17 @@ export async function signMessage(request: SignRequest): Promise<Bytes> {
   return encodeMessage({ kind, cwt, headers, payload: content, signers: parts });
 }
 
+/** A signer whose headers need not be made for each message. */
+export async function prepareSigner(signer: CoseSigner): Promise<CoseSigner> {
+  const [plain, token] = await Promise.all([signerHeaders(signer), signerHeaders(signer, new Map(TOKEN))]);
+  return { ...signer, prepared: { plain, token } };
+}
+
 /** What a signer says about itself, and with `more` about the message. */
-export async function signerHeaders(
-  { algorithm, kid, certificate, chain = [], headers }: CoseSigner,
+async function signerHeaders(
+  { algorithm, kid, certificate, chain = [] }: CoseSigner,
   more: ReadonlyMap<CborValue, CborValue> = new Map(),
 ): Promise<Headers> {
-  if (headers && more.size === 0) return headers;
   const signed = new Map<CborValue, CborValue>([[LABEL.ALG, algorithm.id], ...more]);
   if (certificate) signed.set(LABEL.X5T, [SHA_256, await digest("SHA-256", certificate)]);
   const unsigned = new Map<CborValue, CborValue>();

@@ -3,7 +3,7 @@ import { openOfAlgorithm } from "../ca/obtain_keys.ts";
 import { openKeyEntries } from "../ca/signer.ts";
 import { type AlgorithmWish, type CoseScheme, coseSchemeOf } from "../cose/algorithm.ts";
 import type { MessageKind } from "../cose/message.ts";
-import { type CoseSigner, signerHeaders } from "../cose/sign.ts";
+import { type CoseSigner, prepareSigner } from "../cose/sign.ts";
 import { findSchemeRow, type KeyRow } from "../alg/find.ts";
 import { isQuantumSafe } from "../alg/quantum.ts";
 import { type Bytes, equalBytes } from "../bytes.ts";
@@ -295,6 +295,6 @@ async function coseSigner(
   const chain = holder && wishes.includeCertificates
     ? [holder.certificate, ...holder.chain.filter((one) => !isSelfIssued(one))].map(({ der }) => der)
     : [];
-  const made = { signer, algorithm, kid, chain, ...(holder ? { certificate: holder.certificate.der } : {}) };
-  return { ...made, headers: await signerHeaders(made) };
+  const certificate = holder ? { certificate: holder.certificate.der } : {};
+  return await prepareSigner({ signer, algorithm, kid, chain, ...certificate });
 }

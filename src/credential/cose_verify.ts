@@ -111,7 +111,7 @@ export async function verifyMessage(message: CoseMessage, request: VerifyRequest
   const at = issued === undefined || issued * 1000 > request.claims.now.getTime()
     ? request.claims.now
     : new Date(issued * 1000);
-  const warnings: Finding[] = [];
+  const warnings: Finding[] = claims || !looksLikeClaims(payload) ? [] : [LOOKS_LIKE_CLAIMS];
   const signers: SignerVerdict[] = [];
   for (const part of message.signers) {
     signers.push(await new SignerCheck(message, part, { request, payload, at, warnings }).verdict());
@@ -130,6 +130,18 @@ function claimsOf(message: CoseMessage, { cwt }: VerifyRequest, { bytes }: Paylo
   if (!message.cwt && !cwt) return undefined;
   if (bytes) return decodeClaims(bytes);
   throw new InputError("Cannot read the CWT: its claims are too large", { code: "cwt.invalid" });
+}
+
+const LOOKS_LIKE_CLAIMS: Finding = {
+  code: "cwt.unchecked",
+  message: "the payload looks like the claims of a token, which were not checked: with --type cwt they are",
+};
+
+/** Whether a payload has times that claims would have: the tag of a token can be taken away. */
+function looksLikeClaims({ bytes }: Payload): boolean {
+  if (!bytes || bytes.length === 0 || bytes[0]! >> 5 !== 5) return false;
+  const claims = readable(() => decodeClaims(bytes));
+  return claims !== undefined && (claims.has(CLAIM.EXP) || claims.has(CLAIM.NBF));
 }
 
 /** Whoever strips a signature from a hybrid message, and breaks the key of the other, must not get through. */

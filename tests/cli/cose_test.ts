@@ -72,9 +72,14 @@ Deno.test("a token: claims, times, audience", async () => {
   });
   const verify = "cose verify t.cbor --ca ca --cert s.crt";
   assert.match(await ok(`${verify} --iss me --sub you --aud b`, now), /^VALID\n/);
+  // without its tag it is a token still: its type is signed
+  const token = Deno.readFileSync(tmp.join("t.cbor"));
+  assert.equal(token.subarray(0, 2).toHex(), "d83d");
+  tmp.write("bare.cbor", token.subarray(2));
+  const late = new Date(now.getTime() + 3_600_000);
+  await no(verify.replace("t.cbor", "bare.cbor"), 1, /it expired at/, late);
   await no(`${verify} --aud c`, 1, /it is not for "c"/, now);
   await no(`${verify} --iss other`, 1, /iss is "me", not "other"/, now);
-  const late = new Date(now.getTime() + 3_600_000);
   await no(verify, 1, /INVALID\n {2}it expired at/, late);
   for (const flag of ["--no-check-exp", "--check-exp=false"]) await ok(`${verify} ${flag}`, late);
   await no(verify, 1, /it says that it was issued at/, new Date(now.getTime() - DAY / 24));
