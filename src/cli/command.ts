@@ -24,6 +24,10 @@ export interface Flag {
   /** Older spellings read as this flag. */
   readonly aliases?: readonly string[];
   readonly complete?: Completion;
+  /** Of a file that is written: it is a private key, and may replace another one with --force. */
+  readonly privateKey?: boolean;
+  /** Of a file that is written: the command itself decides whether it may be one that it reads. */
+  readonly mayReplaceInput?: boolean;
 }
 
 /** One positional argument. */

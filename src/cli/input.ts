@@ -24,6 +24,11 @@ export const GLOBAL_FLAGS: readonly Flag[] = [
   { name: "help", short: "h", description: "show this help" },
 ];
 
+/** Whether a flag names a file that is written. */
+export function isOutput({ name, value }: Flag): boolean {
+  return value !== undefined && name.endsWith("out");
+}
+
 /** What the argument parser found: values by flag name, in order, and the positional arguments. */
 export interface RawInput {
   readonly flags: ReadonlyMap<string, readonly string[]>;
@@ -105,7 +110,7 @@ export class ParsedInput implements Input {
     if (flag.required && values === undefined) {
       throw new UsageError(`Missing flag --${flag.name}: ${flag.description}`, { code: "usage.flag_missing" });
     }
-    if (flag.name.endsWith("out") && values?.includes("-")) {
+    if (isOutput(flag) && values?.includes("-")) {
       throw new UsageError(`Cannot use --${flag.name} -: it takes the name of a file`, {
         code: "usage.out",
         hint: "Leave it out where the result may be printed; a file of that name is ./-",

@@ -2,7 +2,7 @@ import type { AuditTrail } from "../audit/trail.ts";
 import { EXIT, type ExitStatus, InterruptedError, QpkiError, UsageError } from "../errors.ts";
 import type { Command } from "./command.ts";
 import { COMMANDS } from "./commands/mod.ts";
-import { AUDIT_LOG, AUDIT_VARIABLE, ParsedInput, type RawInput } from "./input.ts";
+import { AUDIT_LOG, AUDIT_VARIABLE, isOutput, ParsedInput, type RawInput } from "./input.ts";
 import type { Io } from "./io.ts";
 import { type Call, locate } from "./locate.ts";
 import { asTold, Output, type OutputOptions } from "./output.ts";
@@ -110,7 +110,12 @@ async function parseOrExplain(command: Command, argv: readonly string[], name: s
 }
 
 async function start(command: Command, raw: RawInput, context: Parameters<Command["run"]>[1]) {
-  return await command.run(new ParsedInput(command, raw), context);
+  const input = new ParsedInput(command, raw);
+  if (command.flags.some((flag) => isOutput(flag) && raw.flags.has(flag.name))) {
+    const { checkOutputs } = await import("./output_files.ts");
+    await checkOutputs(command, input, context);
+  }
+  return await command.run(input, context);
 }
 
 /** Adds where to look to a usage error without a hint. */

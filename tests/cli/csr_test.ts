@@ -120,7 +120,7 @@ Deno.test("csr gen refuses wrong usage before it makes anything", async () => {
     [[...PAIR, "--composite", "ml-dsa-87"], 4, /no composite algorithm is registered[\s\S]*ecdsa-p256 with ml-dsa-44/],
     [["--cn", "x", "--keyout", "k", "-a", "ml-dsa-65", "--hybrid", "ml-dsa-65"], 2, /classical algorithm stands first/],
     [["--cn", "x", "--keyout", "k", "-a", "ml-kem-768"], 2, /ML-KEM-768: it cannot sign, and --attest-cert is missing/],
-    [["--cn", "x", "--keyout", "k", "-a", "ml-kem-768", "--attest-key", "k"], 2, /--attest-key without --attest-cert/],
+    [["--cn", "x", "--keyout", "k", "-a", "ml-kem-768", "--attest-key", "a"], 2, /--attest-key without --attest-cert/],
     [["--cn", "x", "--keyout", "k", "-a", "ed25519", "--include-cert"], 2, /--include-cert without --attest-cert/],
     [["--cn", "x", "--key", "absent.pem"], 4, /absent\.pem/],
     [["--cn", "x", "--key-label", "k"], 2, /--hsm-config is missing/],

@@ -214,45 +214,51 @@ Deno.test("key pub and key list: files and text", async () => {
   );
 });
 
-testWith("keys in a token: generate, list, info, pub, delete", { needs: ["softhsm", "openssl"] }, async () => {
-  using token = softhsmToken();
-  const at = { cwd: token.folder, env: token.env };
-  const hsm = ["--hsm-config", token.hsmYaml()];
-  const made = await runJson(["key", "gen", "-a", "ecdsa-p384", ...hsm, "--key-label", "one"], at) as KeyJson;
-  assert.equal(made.algorithm, "ecdsa-p384");
-  assert.equal(made.storage.label, "one");
-  assert.match(made.storage.key_id!, /^[0-9a-f]{32}$/);
-  const stated = ["--key-label", "two", "--key-id", "0102030405"];
-  const two = await runJson(["key", "gen", "-a", "rsa-2048", ...hsm, ...stated], at) as KeyJson;
-  assert.equal(two.storage.key_id, "0102030405");
+testWith(
+  "keys in a token: generate, list, info, pub, delete",
+  { needs: ["softhsm", "openssl", "pkcs11-tool"] },
+  async () => {
+    using token = softhsmToken();
+    const at = { cwd: token.folder, env: token.env };
+    const hsm = ["--hsm-config", token.hsmYaml()];
+    const made = await runJson(["key", "gen", "-a", "ecdsa-p384", ...hsm, "--key-label", "one"], at) as KeyJson;
+    assert.equal(made.algorithm, "ecdsa-p384");
+    assert.equal(made.storage.label, "one");
+    assert.match(made.storage.key_id!, /^[0-9a-f]{32}$/);
+    const stated = ["--key-label", "two", "--key-id", "0102030405"];
+    const two = await runJson(["key", "gen", "-a", "rsa-2048", ...hsm, ...stated], at) as KeyJson;
+    assert.equal(two.storage.key_id, "0102030405");
 
-  const taken = await runCli(["key", "gen", "-a", "ecdsa-p384", ...hsm, "--key-label", "one"], at);
-  assert.notEqual(taken.code, 0);
-  const { keys } = await runJson(["key", "list", ...hsm], at) as { keys: KeyJson[] };
-  assert.deepEqual(keys.map((key) => key.spki_sha256).sort(), [made.spki_sha256, two.spki_sha256].sort());
+    const taken = await runCli(["key", "gen", "-a", "ecdsa-p384", ...hsm, "--key-label", "one"], at);
+    assert.notEqual(taken.code, 0);
+    const { keys } = await runJson(["key", "list", ...hsm], at) as { keys: KeyJson[] };
+    assert.deepEqual(keys.map((key) => key.spki_sha256).sort(), [made.spki_sha256, two.spki_sha256].sort());
 
-  const info = await runOk(["key", "info", ...hsm, "--key-label", "one"], at);
-  assert.match(info.stdout, /^Keys found: 1\n/);
-  assert.ok(info.stdout.includes(made.spki_sha256!));
-  const shared = await runJson(["key", "gen", "-a", "rsa-2048", ...hsm, "--key-label", "one"], at) as KeyJson;
-  const both = await runOk(["key", "info", ...hsm, "--key-label", "one"], at);
-  assert.match(both.stdout, /^Keys found: 2\n/);
-  for (const { spki_sha256 } of [made, shared]) assert.ok(both.stdout.includes(spki_sha256!));
-  const ambiguous = await runCli(["key", "delete", ...hsm, "--key-label", "one", "--yes"], at);
-  assert.equal(ambiguous.code, 3);
-  assert.match(ambiguous.stderr, /2 keys match[^]*hint: .*SPKI SHA-256/);
-  await runOk(["key", "delete", ...hsm, "--key-id", shared.storage.key_id!, "--yes"], at);
-  const pub = await runOk(["key", "pub", ...hsm, "--key-label", "one"], at);
-  const judged = await run("openssl", ["pkey", "-pubin", "-noout", "-text"], { ...at, stdin: pub.stdout });
-  assert.match(judged.stdout, /NIST CURVE: P-384/);
+    const info = await runOk(["key", "info", ...hsm, "--key-label", "one"], at);
+    assert.match(info.stdout, /^Keys found: 1\n/);
+    assert.ok(info.stdout.includes(made.spki_sha256!));
+    const login = ["--module", token.lib, "--token-label", token.label, "--login", "--pin", token.pin];
+    const foreign = ["--keypairgen", "--key-type", "rsa:2048", "--label", "one", "--id", "77"];
+    assert.equal((await run("pkcs11-tool", [...login, ...foreign], at)).code, 0);
+    const both = await runOk(["key", "info", ...hsm, "--key-label", "one"], at);
+    assert.match(both.stdout, /^Keys found: 2\n/);
+    assert.ok(both.stdout.includes(made.spki_sha256!));
+    const ambiguous = await runCli(["key", "delete", ...hsm, "--key-label", "one", "--yes"], at);
+    assert.equal(ambiguous.code, 3);
+    assert.match(ambiguous.stderr, /2 keys match[^]*hint: .*SPKI SHA-256/);
+    await runOk(["key", "delete", ...hsm, "--key-id", "77", "--yes"], at);
+    const pub = await runOk(["key", "pub", ...hsm, "--key-label", "one"], at);
+    const judged = await run("openssl", ["pkey", "-pubin", "-noout", "-text"], { ...at, stdin: pub.stdout });
+    assert.match(judged.stdout, /NIST CURVE: P-384/);
 
-  const unknown = await runCli(["key", "info", ...hsm, "--key-label", "three"], at);
-  assert.equal(unknown.code, 3);
-  assert.match(unknown.stderr, /label "three"/);
-  assert.ok(unknown.stderr.includes(made.spki_sha256!), "the candidates are listed");
+    const unknown = await runCli(["key", "info", ...hsm, "--key-label", "three"], at);
+    assert.equal(unknown.code, 3);
+    assert.match(unknown.stderr, /label "three"/);
+    assert.ok(unknown.stderr.includes(made.spki_sha256!), "the candidates are listed");
 
-  const deleted = await runJson(["key", "delete", ...hsm, "--key-label", "one", "--yes"], at) as { deleted: boolean };
-  assert.equal(deleted.deleted, true);
-  assert.equal((await runCli(["key", "pub", ...hsm, "--key-label", "one"], at)).code, 3);
-  assert.doesNotMatch(info.stdout + info.stderr + unknown.stderr, new RegExp(`\\b${token.pin}\\b`));
-});
+    const deleted = await runJson(["key", "delete", ...hsm, "--key-label", "one", "--yes"], at) as { deleted: boolean };
+    assert.equal(deleted.deleted, true);
+    assert.equal((await runCli(["key", "pub", ...hsm, "--key-label", "one"], at)).code, 3);
+    assert.doesNotMatch(info.stdout + info.stderr + unknown.stderr, new RegExp(`\\b${token.pin}\\b`));
+  },
+);

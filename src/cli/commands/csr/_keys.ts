@@ -17,6 +17,7 @@ export const KEYOUT: Flag = {
   value: "FILE",
   description: "file for a new private key",
   complete: "file",
+  privateKey: true,
 };
 
 /** Asks for a Catalyst certificate. */
@@ -41,6 +42,7 @@ export const HYBRID_KEYOUT: Flag = {
   value: "FILE",
   description: "file for the new post-quantum key of --hybrid or --composite",
   complete: "file",
+  privateKey: true,
 };
 
 /** The existing second key. */
@@ -190,7 +192,6 @@ function secondKey(
     });
   }
   if (file !== undefined) {
-    if (file === input.text(KEYOUT.name)) throw new UsageError("Cannot put both keys into one file: name two");
     return newFile(input, ctx, { file, row: second, fresh });
   }
   if (existing !== undefined) return { ...existingFile(input, ctx, existing), row: second };

@@ -6,10 +6,24 @@ import { existsError, pathExists, readFileBytes, writeFileDurably } from "../../
 import { describeSpki, spkiFingerprint } from "../../../keys/spki.ts";
 import type { PassphraseSource } from "../../../keys/types.ts";
 import { joinPath } from "../../../store/layout.ts";
-import type { Command, CommandResult, Context, Input } from "../../command.ts";
+import type { Command, CommandResult, Context, Flag, Input } from "../../command.ts";
 import { FILE_ARGUMENT, FORCE, FORMAT, NEW_PASSPHRASE, OUT, PASSPHRASE, required } from "../../flags.ts";
+import { isSameFile, refusePrivateKey } from "../../output_files.ts";
 import { findPublicKey, type PublicKeyFile, publicKeyPem } from "../../public_key_input.ts";
 import { fileAttributes, keyInfo, keyJson, keyLines } from "./_key.ts";
+
+/** Without a default: giving it says that the file is to change. */
+const KEY_FORMAT: Flag = {
+  name: FORMAT.name,
+  short: "f",
+  value: "FORMAT",
+  choices: ["pem", "der", "cose"],
+  description: "encoding of the output: pem without it",
+};
+
+function formatOf(input: Input): string {
+  return input.text(KEY_FORMAT.name) ?? "pem";
+}
 
 /** `qpki key convert`. */
 const command: Command = {
@@ -20,8 +34,13 @@ const command: Command = {
     "given; --decrypt writes it plain. A public key stays one, and --public writes the public half of a private one.",
   args: [{ ...FILE_ARGUMENT, description: "key file" }],
   flags: [
-    { ...required(OUT), description: "key file to write; with --force it may be the same one" },
-    { ...FORMAT, choices: ["pem", "der", "cose"] },
+    {
+      ...required(OUT),
+      description: "key file to write; with --force and what is to change it may be the same one",
+      privateKey: true,
+      mayReplaceInput: true,
+    },
+    KEY_FORMAT,
     PASSPHRASE,
     NEW_PASSPHRASE,
     { name: "decrypt", description: "write the key without encryption" },
@@ -42,6 +61,7 @@ const command: Command = {
       });
     }
     if (!input.on("force") && await pathExists(joinPath(ctx.cwd, out))) throw existsError(out);
+    await checkReplacement(path, input, ctx);
     const { inFile } = await import("../../../keys/key_files.ts");
     const file = await readFileBytes(joinPath(ctx.cwd, path));
     try {
@@ -57,6 +77,19 @@ const command: Command = {
   },
 };
 export default command;
+
+function saysWhatChanges(input: Input): boolean {
+  return input.on("decrypt") || [KEY_FORMAT, NEW_PASSPHRASE].some(({ name }) => input.text(name) !== undefined);
+}
+
+/** A key file is not written anew by a slip. @throws {UsageError} `usage.same_file`. */
+async function checkReplacement(path: string, input: Input, ctx: Context): Promise<void> {
+  if (saysWhatChanges(input) || !await isSameFile(path, input.text("out")!, ctx.cwd)) return;
+  throw new UsageError(`Cannot convert "${path}" in its place: nothing says what is to change`, {
+    code: "usage.same_file",
+    hint: "Add --format, --new-passphrase or --decrypt, or choose another name",
+  });
+}
 
 type SoftwareKey = import("../../../keys/software.ts").SoftwareKey;
 
@@ -80,20 +113,21 @@ async function convertPublic(key: PublicKeyFile, input: Input, ctx: Context): Pr
   const stray = ["passphrase", "new-passphrase"].find((flag) => input.text(flag) !== undefined);
   if (stray !== undefined) throw new UsageError(`Cannot use --${stray}: a public key has no passphrase`);
   const out = input.text("out")!;
+  await refusePrivateKey(out, ctx.cwd);
   await writeFileDurably(joinPath(ctx.cwd, out), await publicContent(key, input), { overwrite: input.on("force") });
   const { row, description } = describeSpki(key.spki);
   const info = {
     ref: { type: "software", path: out } as const,
     description,
     spkiSha256: await spkiFingerprint(key.spki),
-    attributes: { format: input.text("format") === "cose" ? "COSE_Key" : "SubjectPublicKeyInfo", private: false },
+    attributes: { format: formatOf(input) === "cose" ? "COSE_Key" : "SubjectPublicKeyInfo", private: false },
     ...(row ? { algorithm: row } : {}),
   };
   return { data: keyJson(info), text: ["Public key written", ...keyLines(info)].join("\n") };
 }
 
 async function publicContent({ spki, kid }: PublicKeyFile, input: Input): Promise<Bytes | string> {
-  const format = input.text("format");
+  const format = formatOf(input);
   if (format !== "cose") return format === "der" ? spki : publicKeyPem(spki);
   const { encodeCoseKey } = await import("../../../cose/cose_key.ts");
   return encodeCoseKey({ spki, ...(kid ? { kid } : {}) });
@@ -133,7 +167,7 @@ async function convertPrivate(source: PrivateSource, { path, input, ctx }: Conve
     const { spki } = key;
     return await convertPublic({ spki, ...source.stated }, withoutPassphrases(input), ctx);
   }
-  const format = input.text("format");
+  const format = formatOf(input);
   const isCose = format === "cose";
   const encoding = format === "pem" ? "PEM" : "DER";
   const content = isCose

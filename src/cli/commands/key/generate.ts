@@ -18,7 +18,7 @@ const command: Command = {
     "something, and the signature has been verified, before this command reports it.",
   flags: [
     required(ALGORITHM),
-    { ...OUT, description: "private key file to write" },
+    { ...OUT, description: "private key file to write", privateKey: true },
     PASSPHRASE,
     FORCE,
     ...HSM_FLAGS,

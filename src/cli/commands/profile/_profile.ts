@@ -5,6 +5,7 @@ import type { Profile } from "../../../profile/types.ts";
 import { joinPath, parentFolder } from "../../../store/layout.ts";
 import type { Argument, Context, Flag, Input } from "../../command.ts";
 import { CA_DIR } from "../../flags.ts";
+import { refusePrivateKey } from "../../output_files.ts";
 
 /** Folder of the CA whose own profiles count. */
 export const DIR: Flag = {
@@ -59,6 +60,7 @@ export async function writeProfiles(files: readonly ProfileFile[], overwrite: bo
       hint: "Choose another place, or pass --overwrite to replace it",
     });
   }
+  for (const { path } of files) await refusePrivateKey(path);
   for (const { path, text } of files) {
     await makeFolder(parentFolder(path));
     await writeFileDurably(path, text, { overwrite });
