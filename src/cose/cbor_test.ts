@@ -3,6 +3,7 @@ import { decodeHex } from "../bytes.ts";
 import { InputError } from "../errors.ts";
 import { CborFloat, CborSimple, CborTag, type CborValue, decodeCbor, encodeCbor, MAX_DEPTH } from "./cbor.ts";
 import { diagnose } from "./diag.ts";
+import { isNativeAccelerationEnabled } from "cbor-x/decode";
 
 /** Items in their deterministic form, with their diagnostic notation (most are of RFC 8949 appendix A). */
 const ITEMS: readonly (readonly [hex: string, diag: string])[] = [
@@ -164,3 +165,5 @@ Deno.test("numbers that CBOR has no place for, and text that is not Unicode, are
     assert.throws(() => encodeCbor(value), { code: "cbor.unsupported" });
   }
 });
+
+Deno.test("cbor-x runs without its native part", () => assert.equal(isNativeAccelerationEnabled, false));
