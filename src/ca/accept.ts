@@ -4,9 +4,11 @@ import { InputError, OperationError } from "../errors.ts";
 import { readFileBytes } from "../files.ts";
 import type { CaStore } from "../store/ca.ts";
 import { CA_CERTIFICATE_FILE, certificateFile, CHAIN_FILE, versionChainFile } from "../store/layout.ts";
-import type { CaMeta, CaVersion } from "../store/meta.ts";
-import { alternativeSpki, isCa, isSelfIssued, keyUsage, subjectKeyId } from "../x509/certificate.ts";
+import type { CaChange } from "../store/change.ts";
+import { type CaMeta, type CaVersion, isAwaited } from "../store/meta.ts";
+import { alternativeSpki, isCa, isSelfIssued, isSelfSigned, keyUsage, subjectKeyId } from "../x509/certificate.ts";
 import { readCsr } from "../x509/csr.ts";
+import { IssuingPath } from "../x509/issuing_path.ts";
 import { decodeName, formatName } from "../x509/name.ts";
 import type { Certificate } from "../x509/types.ts";
 import { verifyCertificate } from "../x509/verify.ts";
@@ -33,13 +35,17 @@ export interface Accepted {
   readonly issuers: readonly Certificate[];
   /** Whether the version is active now; beside an active one it waits to be activated. */
   readonly isActive: boolean;
+  /** Whether the certificate was there already, and only its issuers were missing. */
+  readonly isCompletion: boolean;
 }
 
 /**
  * Takes the certificate for a key that waits for one, after checking that it is for that key, that it makes a CA, that it is
  * valid now and that its issuers, as far as they are given, really signed it. The first version of a CA becomes active at
- * once; a further one keeps the CA's name and stays pending.
- * @throws {InputError} `accept.nothing_pending`, `accept.key_mismatch`, `accept.not_a_ca`, `accept.not_valid`.
+ * once; a further one keeps the CA's name and stays pending. A certificate that was taken without its issuers may come again
+ * with them.
+ * @throws {InputError} `accept.nothing_pending`, `accept.key_mismatch`, `accept.not_a_ca`, `accept.not_valid`,
+ * `accept.no_issuer`.
  * @throws {OperationError} `accept.chain` when the signatures above do not verify.
  */
 export async function acceptCertificate(store: CaStore, request: AcceptRequest, deps: Deps): Promise<Accepted> {
@@ -55,6 +61,8 @@ export async function acceptCertificate(store: CaStore, request: AcceptRequest, 
 
 async function accept(store: CaStore, request: AcceptRequest, deps: Deps): Promise<Accepted> {
   return await store.change("accept", async (change) => {
+    const known = await incompleteVersion(store, request.certificates);
+    if (known) return await completeChain(change, { ...known, request }, deps);
     const [versionId, version] = pendingVersion(change.meta, store.folder);
     const certificate = await certificateForKey(request.certificates, version, versionId);
     checkCaCertificate(certificate, wholeSecond(deps));
@@ -77,8 +85,61 @@ async function accept(store: CaStore, request: AcceptRequest, deps: Deps): Promi
       const ready = { ...version, certificates: [file], chain: path };
       await change.writeMeta({ ...change.meta, versions: { ...change.meta.versions, [versionId]: ready } });
     }
-    return { versionId, certificate, path: file, issuers, isActive: isFirst };
+    return { versionId, certificate, path: file, issuers, isActive: isFirst, isCompletion: false };
   }, changeOptions(deps));
+}
+
+/** A version that has one of the certificates already, but not those above it up to the root. */
+async function incompleteVersion(
+  store: CaStore,
+  certificates: readonly Certificate[],
+): Promise<{ versionId: string; certificate: Certificate; file: string } | undefined> {
+  for (const [versionId, version] of Object.entries(store.meta.versions)) {
+    if (isAwaited(version)) continue;
+    const own = await store.certificates(versionId);
+    const at = own.findIndex(({ der }) => certificates.some((one) => equalBytes(one.der, der)));
+    const certificate = own[at];
+    // a CA with several certificates made them itself, with their chains
+    if (!certificate || own.length > 1) continue;
+    const top = (await store.chain(certificate, versionId)).at(-1)!;
+    if (isSelfSigned(top)) continue;
+    return { versionId, certificate, file: version.certificates?.[at] ?? CA_CERTIFICATE_FILE };
+  }
+  return undefined;
+}
+
+/** Adds the issuers of a certificate that was taken without them. */
+async function completeChain(
+  change: CaChange,
+  { versionId, certificate, file, request }: {
+    versionId: string;
+    certificate: Certificate;
+    file: string;
+    request: AcceptRequest;
+  },
+  deps: Deps,
+): Promise<Accepted> {
+  const issuers = await checkChain(certificate, request, deps);
+  if (issuers.length === 0) {
+    throw new InputError(
+      "Cannot complete the chain of the certificate, which was accepted before: no issuer is given",
+      {
+        code: "accept.no_issuer",
+        hint: "Give the certificates above it with --parent-cert",
+      },
+    );
+  }
+  const chain = [certificate, ...issuers].map((one) => encodePem("CERTIFICATE", one.der)).join("");
+  const isActive = versionId === change.meta.active;
+  const version = change.meta.versions[versionId]!;
+  if (isActive) await change.writeFile(CHAIN_FILE, chain, { overwrite: true });
+  if (!isActive || version.chain !== undefined) {
+    const path = version.chain ?? versionChainFile(versionId);
+    await change.writeFile(path, chain, { overwrite: true });
+    const versions = { ...change.meta.versions, [versionId]: { ...version, chain: path } };
+    await change.writeMeta({ ...change.meta, versions });
+  }
+  return { versionId, certificate, path: file, issuers, isActive, isCompletion: true };
 }
 
 function pendingVersion(meta: CaMeta, folder: string): [string, CaVersion] {
@@ -176,7 +237,8 @@ async function checkChain(certificate: Certificate, request: AcceptRequest, deps
   const candidates = selfIssued ? [certificate, ...others] : others;
   if (candidates.length === 0) {
     deps.warn(
-      "The signature on the certificate was not checked: its issuer is neither in the file nor in --parent-cert",
+      "The signature on the certificate was not checked, and its chain is not complete: its issuer is neither in the " +
+        "file nor in --parent-cert. Run qpki ca accept again with --parent-cert to add it",
     );
     return [];
   }
@@ -194,7 +256,15 @@ async function checkChain(certificate: Certificate, request: AcceptRequest, deps
       { code: "accept.chain", hint: "Give the issuing CA's certificate in the file or with --parent-cert" },
     );
   }
-  return verdict.chain.filter((one) => !equalBytes(one.der, certificate.der));
+  const issuers = verdict.chain.filter((one) => !equalBytes(one.der, certificate.der));
+  const [broken] = new IssuingPath([certificate, ...issuers]).reasons;
+  if (broken) {
+    throw new OperationError(`Cannot accept the certificate: no certificate below it can be valid: ${broken.message}`, {
+      code: "accept.chain",
+      hint: "Ask for a certificate from a CA that allows another one below it",
+    });
+  }
+  return issuers;
 }
 
 function activated(

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
+import { findKeyRow } from "../../src/alg/find.ts";
+import { encodePem } from "../../src/bytes.ts";
+import type { SoftwareKey } from "../../src/keys/software.ts";
+import { readCsr } from "../../src/x509/csr.ts";
 import { describe, runCli, runJson, runOk } from "../support/cli.ts";
+import { caExtensions, issue } from "../support/pki.ts";
 import { testWith } from "../support/require.ts";
 import { tempFolder } from "../support/tmp.ts";
 import { openssl, treeOf } from "./support.ts";
@@ -78,6 +83,51 @@ testWith("ca init --csr-only, ca accept: an issuing CA below an offline root", {
   const twice = await runCli(["ca", "accept", good, "-d", sub]);
   assert.equal(twice.code, 4);
   assert.match(twice.stderr, /no version waits/);
+});
+
+Deno.test("ca accept: a certificate that came without its issuer, again with it, completes the chain", async () => {
+  using tmp = tempFolder();
+  const at = tmp.join;
+  await runOk(["ca", "init", "--profile", "ec/root-ca", "--var", "cn=Root", "-d", at("root")]);
+  await runOk(["ca", "init", "--profile", "ec/root-ca", "--var", "cn=Root", "-d", at("impostor")]);
+  await runOk(["ca", "init", "--csr-only", "--profile", "ec/issuing-ca", "--var", "cn=Sub", "-d", at("sub")]);
+  const issue = ["cert", "issue", "-d", at("root"), "--profile", "ec/issuing-ca", "--validity", "30d"];
+  await runOk([...issue, "--csr", at("sub/versions/v1/ca.csr"), "--out", at("sub.pem")]);
+  const accept = ["ca", "accept", at("sub.pem"), "-d", at("sub")];
+  assert.match((await runOk(accept)).stderr, /again with --parent-cert/);
+  const before = treeOf(at("sub"));
+  for (
+    const [args, exit, says] of [
+      [accept, 4, /no issuer is given[\s\S]*--parent-cert/],
+      [[...accept, "--parent-cert", at("impostor/ca.crt")], 1, /signature/],
+      [["ca", "export", "-d", at("sub"), "-b", "root"], 4, /ca accept FILE --parent-cert/],
+    ] as const
+  ) {
+    const refused = await runCli(args);
+    assert.equal(refused.code, exit, describe(args.join(" "), refused));
+    assert.match(refused.stderr, says);
+  }
+  assert.deepEqual(treeOf(at("sub")), before);
+  const completed = await runJson([...accept, "--parent-cert", at("root/ca.crt")]) as Record<string, unknown>;
+  assert.deepEqual([completed["completed"], completed["status"], completed["chain"]], [true, "active", ["CN=Root"]]);
+  const root = tmp.read("root/ca.crt");
+  assert.equal((await runOk(["ca", "export", "-d", at("sub"), "-b", "root"])).stdout, root);
+  assert.equal((await runOk(["ca", "export", "-d", at("sub"), "-b", "chain"])).stdout, tmp.read("sub/ca.crt") + root);
+  const again = await runCli([...accept, "--parent-cert", at("root/ca.crt")]);
+  assert.match(again.stderr, /no version waits/);
+});
+
+Deno.test("ca accept: a CA that its issuer may not certify is refused", async () => {
+  using tmp = tempFolder();
+  await runOk(["ca", "init", "--csr-only", "--profile", "ec/issuing-ca", "--var", "cn=Sub", "-d", tmp.join("sub")]);
+  const csr = readCsr(Deno.readFileSync(tmp.join("sub/versions/v1/ca.csr")));
+  const root = await issue({ name: "CN=Root", extensions: caExtensions(0) });
+  const key = { spki: csr.spki, algorithm: findKeyRow("ecdsa-p256") } as SoftwareKey;
+  const { certificate } = await issue({ name: "CN=Sub", key, issuer: root, extensions: caExtensions() });
+  tmp.write("chain.pem", [certificate, root.certificate].map(({ der }) => encodePem("CERTIFICATE", der)).join(""));
+  const refused = await runCli(["ca", "accept", tmp.join("chain.pem"), "-d", tmp.join("sub")]);
+  assert.equal(refused.code, 1, describe("ca accept", refused));
+  assert.match(refused.stderr, /no certificate below it can be valid.*pathLenConstraint 0/);
 });
 
 testWith("ca accept: without its issuer the certificate is taken with a warning", { needs: ["openssl"] }, async () => {

@@ -14,7 +14,8 @@ const command: Command = {
   details:
     "The first version of a CA becomes active at once; that of ca rotate --csr-only is pending until ca activate. " +
     "The certificate is checked against the waiting key: same public key, a CA certificate, valid now, and signed " +
-    "by its issuer where the issuer's certificate is in the file or in --parent-cert.",
+    "by its issuer where the issuer's certificate is in the file or in --parent-cert. One that was accepted without its " +
+    "issuer may be given again with --parent-cert: that completes the chain.",
   args: [{ ...FILE_ARGUMENT, description: "certificate from the issuing CA, alone or with its chain" }],
   flags: [CA_DIR, {
     name: "parent-cert",
@@ -36,6 +37,7 @@ const command: Command = {
     const store = await CaStore.open(joinPath(ctx.cwd, folder));
     const accepted = await acceptCertificate(store, { certificates, issuers }, ctx);
     const { certificate } = accepted;
+    const statusBefore = store.meta.versions[accepted.versionId]!.status;
     const data = {
       path: folder,
       version: accepted.versionId,
@@ -45,16 +47,21 @@ const command: Command = {
       not_before: formatInstant(certificate.notBefore),
       not_after: formatInstant(certificate.notAfter),
       chain: accepted.issuers.map((one) => formatName(one.subject)),
-      status: accepted.isActive ? "active" : "pending",
+      status: accepted.isActive ? "active" : accepted.isCompletion ? statusBefore : "pending",
+      completed: accepted.isCompletion,
       certificate: `${folder}/${accepted.isActive ? "ca.crt" : accepted.path}`,
     };
     const text = [
-      `Certificate accepted, version ${accepted.versionId} of ${folder} is ${data.status}`,
+      accepted.isCompletion
+        ? `Chain completed, version ${accepted.versionId} of ${folder} has its issuers`
+        : `Certificate accepted, version ${accepted.versionId} of ${folder} is ${data.status}`,
       `  Subject:     ${data.subject}`,
       `  Issuer:      ${data.issuer}`,
       `  Serial:      ${data.serial}`,
       `  Valid until: ${data.not_after}`,
-      ...(accepted.isActive ? [] : [`  Then:        qpki ca activate --version ${data.version} --ca-dir ${folder}`]),
+      ...(data.status !== "pending"
+        ? []
+        : [`  Then:        qpki ca activate --version ${data.version} --ca-dir ${folder}`]),
     ].join("\n");
     return { data, text };
   },

@@ -95,7 +95,7 @@ async function bundled(store: CaStore, bundle: string, id: string): Promise<Cert
   throw new InputError(`Cannot export the root of "${store.folder}": its certificate is not in chain.pem`, {
     code: "ca.root_missing",
     object: store.folder,
-    hint: "It was not given to ca accept; ask the issuing CA for it",
+    hint: "It was not given to ca accept: get it from the issuing CA, then run qpki ca accept FILE --parent-cert ROOT",
   });
 }
 
