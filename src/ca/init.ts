@@ -65,6 +65,7 @@ async function makeCa(request: InitRequest, deps: Deps): Promise<InitResult> {
   const { profiles, parent, csrOnly = false } = request;
   const notBefore = wholeSecond(deps);
   const plans = await planOwnCertificates(request, notBefore);
+  if (!parent && !csrOnly) warnOfRoots(profiles, deps);
   // the folder first: a place that cannot be written must not cost a key in the token
   await using staging = await stageCaFolder(joinPath(deps.cwd, request.folder), (text) => deps.warn(text));
   checkInterrupted(deps);
@@ -98,6 +99,16 @@ async function makeCa(request: InitRequest, deps: Deps): Promise<InitResult> {
     // what is decided needs its keys
     if (!isUnfinished(error)) await made.undo();
     throw error;
+  }
+}
+
+/** A root that allows no CA below it is what becomes of an issuing CA when its parent was forgotten. */
+function warnOfRoots(profiles: InitRequest["profiles"], deps: Deps): void {
+  for (const { name } of profiles.filter(({ pathLen }) => pathLen === 0)) {
+    deps.warn(
+      `The CA signs its own certificate and allows no CA below it (pathLen 0 in profile "${name}"): ` +
+        "for a CA below another one use --parent or --csr-only",
+    );
   }
 }
 

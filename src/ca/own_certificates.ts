@@ -14,6 +14,7 @@ import type { HolderKey } from "./holder_key.ts";
 import { announceCertificates, type Announcer, certificateIntent } from "./intents.ts";
 import { checkRequest, lintRequest, signRequest } from "./issue.ts";
 import type { Issuers } from "./issuers.ts";
+import { keysName } from "./key_parts.ts";
 import { standInKeys } from "./stand_in.ts";
 
 /** The certificates of a CA's own keys, one a profile: self-signed, from the CA above, or a request to another CA. */
@@ -48,7 +49,7 @@ export interface OwnCertificates {
 /**
  * What is going to be made, checked as far as can be without the keys: the profiles, what the CA above allows, and the
  * certificates with stand-ins for their keys, because a refusal must not cost a key in a token.
- * @throws {InputError} `profile.not_ca`, `profile.subjects`, `scheme.mismatch`, `validity.beyond_issuer`,
+ * @throws {InputError} `profile.not_ca`, `profile.subjects`, `profile.same_keys`, `scheme.mismatch`, `validity.beyond_issuer`,
  * `path_len.violated`, `ca.no_alternative_key`. @throws {OperationError} `ca.expired`, `lint.refused`.
  */
 export async function planOwnCertificates(request: OwnRequest, notBefore: Date): Promise<OwnPlan[]> {
@@ -88,7 +89,7 @@ export async function chainOf(
 
 function checkProfiles(profiles: readonly [CompiledProfile, ...CompiledProfile[]]): void {
   const [first] = profiles;
-  for (const profile of profiles) {
+  for (const [i, profile] of profiles.entries()) {
     if (!profile.isCa) {
       throw new InputError(`Cannot make a CA with profile "${profile.name}": it is not the profile of a CA`, {
         code: "profile.not_ca",
@@ -101,7 +102,24 @@ function checkProfiles(profiles: readonly [CompiledProfile, ...CompiledProfile[]
         { code: "profile.subjects", hint: "A CA has one name: use profiles with the same subject" },
       );
     }
+    const twin = profiles.slice(0, i).find((other) => kindOf(other) === kindOf(profile));
+    if (twin) throw sameKind(twin, profile);
   }
+}
+
+function kindOf({ mode, rows }: CompiledProfile): string {
+  return `${mode} ${keysName({ rows })}`;
+}
+
+/** Of two certificates for keys of the same kind the second would never be used. */
+function sameKind(one: CompiledProfile, other: CompiledProfile): InputError {
+  const labels = other.rows.map(({ label }) => label).join(" and ");
+  return new InputError(
+    one.name === other.name
+      ? `Cannot make a CA with profile "${one.name}" twice`
+      : `Cannot make a CA with profiles "${one.name}" and "${other.name}": both are for ${labels}`,
+    { code: "profile.same_keys", hint: "A CA has one certificate for each kind of key: leave one of the profiles out" },
+  );
 }
 
 /**

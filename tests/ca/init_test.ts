@@ -138,6 +138,27 @@ Deno.test("ca init: what a parent cannot sign is refused before there is a key",
   assert.equal((await root.store.entries()).length, 1);
 });
 
+Deno.test("ca init: two profiles for the same kind of key are refused, a root without CAs below it is told", async () => {
+  using tmp = tempFolder();
+  const deps = testDeps(tmp.path);
+  const root = await profileOf("ec/root-ca", { cn: "Twice" });
+  const twins = [[root, /profile "ec\/root-ca" twice/], [
+    { ...root, name: "mine" },
+    /"mine": both are for ECDSA P-384/,
+  ]] as const;
+  for (const [second, message] of twins) {
+    await assert.rejects(makeCa("twice", deps, { profiles: [root, second] }), { code: "profile.same_keys", message });
+  }
+  assert.deepEqual(treeOf(tmp.path), []);
+  await makeCa("root", deps);
+  assert.deepEqual(deps.warnings, []);
+  await makeCa("alone", deps, { profileName: "ec/issuing-ca", given: { cn: "Alone" } });
+  assert.match(
+    deps.warnings.join("\n"),
+    /^The CA signs its own certificate and allows no CA below it \(pathLen 0 .*--parent/,
+  );
+});
+
 Deno.test("ca init: Ctrl-C at any step leaves nothing", async () => {
   using tmp = tempFolder();
   const profile = await profileOf("ec/root-ca", { cn: "Interrupted" });
