@@ -55,6 +55,8 @@ const WORDS: readonly [word: string | undefined, found: number[]][] = [
   ["ECDSA", [0]],
   ["p384", [0]],
   ["ml-dsa", [1]],
+  ["ml", [1]],
+  ["ML", [1]],
   ["mldsa87", [1]],
   ["catalyst", [2]],
   ["ecdsa-p384-ml-dsa-87", [2]],
@@ -68,7 +70,8 @@ Deno.test("--algo names CRLs by family, algorithm, mode or file name", () => {
     assert.deepEqual(certificatesFor(all, word).map(({ index }) => index), found, word);
   }
   assert.deepEqual(certificatesFor([RSA, CATALYST].map(certificateOf), "ml-dsa").map(({ index }) => index), [1]);
-  assert.deepEqual(certificatesFor(all, "rsa"), []);
+  for (const word of ["rsa", "slh"]) assert.deepEqual(certificatesFor(all, word), []);
+  assert.deepEqual(certificatesFor([EC, SLH].map(certificateOf), "slh").map(({ index }) => index), [1]);
 });
 
 Deno.test("pins are those of each key, also of the two inside a composite one", async () => {

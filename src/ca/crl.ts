@@ -122,13 +122,13 @@ async function makeCrl(
 }
 
 /**
- * Which certificates of a CA a word means: all without one, else those of a key family (`ml-dsa`, `ec`), of an algorithm, of
- * a mode (`catalyst`), or the one with this name. A Catalyst one counts for its alternative key where no other does.
+ * Which certificates of a CA a word means: all without one, else those of a key family (`ml-dsa`, or `ml` as in names of
+ * profiles), of an algorithm, of a mode (`catalyst`), or the one with this name. A Catalyst one counts for its alternative key where no other does.
  */
 export function certificatesFor(all: readonly CaCertificate[], word?: string): readonly CaCertificate[] {
   if (word === undefined) return all;
   const lower = word.toLowerCase();
-  const wanted = lower === "ec" ? "ecdsa" : lookUpKeyRow(lower)?.name ?? lower;
+  const wanted = PROFILE_FAMILIES[lower] ?? lookUpKeyRow(lower)?.name ?? lower;
   const isRow = (row: KeyRow | undefined) => row !== undefined && (row.name === wanted || row.family === wanted);
   return [
     all.filter(({ name, mode }) => name === wanted || (mode !== "simple" && mode === wanted)),
@@ -136,6 +136,9 @@ export function certificatesFor(all: readonly CaCertificate[], word?: string): r
     all.filter(({ row, alternativeRow }) => isRow(row) || isRow(alternativeRow)),
   ].find((some) => some.length > 0) ?? [];
 }
+
+/** Families of profiles whose keys have another name; the others are called as their keys or their mode. */
+const PROFILE_FAMILIES: Readonly<Record<string, string>> = { ec: "ecdsa", ml: "ml-dsa", slh: "slh-dsa" };
 
 function checkCrlIssuer(ca: OpenCa, deps: Deps) {
   checkIssuer(ca.certificate, wholeSecond(deps));

@@ -25,7 +25,7 @@ const command: Command = {
     {
       name: "algo",
       value: "FAMILY",
-      description: "only the CRLs of this algorithm, family (ec, rsa, ml-dsa, slh-dsa, composite) or mode (catalyst)",
+      description: "only the CRLs of this algorithm, family (ec, rsa, ml, slh) or mode (catalyst, composite)",
     },
     { name: "all", description: "the CRLs of all algorithms; this is the default" },
     { ...VERSION, description: "only the CRLs of this version: 2, v2 or its full id" },
