@@ -25,9 +25,19 @@ type RevocationOptions = Pick<VerifyOptions, "crls" | "at" | "requireCrl" | "alt
 export class RevocationChecker {
   readonly #options: RevocationOptions;
   readonly #verified = new Map<Crl, Map<Certificate, string | undefined>>();
+  readonly #covered = new Map<Certificate, Set<Certificate>>();
 
   constructor(options: RevocationOptions) {
     this.#options = options;
+  }
+
+  /** Whether the CRLs that {@link reasons} looked at tell of a certificate of this issuer. */
+  isCovered(certificate: Certificate, issuer: Certificate): boolean {
+    return this.#covered.get(certificate)?.has(issuer) === true;
+  }
+
+  #cover(certificate: Certificate, issuer: Certificate): void {
+    this.#covered.set(certificate, (this.#covered.get(certificate) ?? new Set()).add(issuer));
   }
 
   /** Why a certificate cannot be relied on, as far as CRLs tell. */
@@ -43,13 +53,19 @@ export class RevocationChecker {
         continue;
       }
       const revoked = revocation(crl, certificate);
-      if (revoked) return [revoked];
+      if (revoked) {
+        this.#cover(certificate, issuer);
+        return [revoked];
+      }
       if (scope === "partial") continue;
       const stale = this.#stale(crl);
       if (stale === undefined) covered = true;
       else problems.push(reasonAbout(certificate, stale.code, stale.message));
     }
-    if (covered) return [];
+    if (covered) {
+      this.#cover(certificate, issuer);
+      return [];
+    }
     if (problems.length > 0 || !this.#options.requireCrl) return problems;
     return [reasonAbout(certificate, "crl.missing", "there is no CRL of its issuer that covers it")];
   }

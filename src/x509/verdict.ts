@@ -48,6 +48,18 @@ export interface Verdict {
   readonly chain: readonly Certificate[];
   /** Signatures that were checked and are good, in path order: one entry a certificate. */
   readonly signatures: readonly CheckedSignature[];
+  /** What CRLs said, in path order: one entry a certificate below the trust anchor. */
+  readonly revocation: readonly CheckedRevocation[];
+}
+
+/** Whether CRLs tell of one certificate. */
+export interface CheckedRevocation {
+  /** Who or what it is, in words. */
+  readonly subject: string;
+  /** Hex. */
+  readonly serial: string;
+  /** Whether a current CRL of its issuer covers it, or any says that it was revoked. */
+  readonly covered: boolean;
 }
 
 /** What a certificate is checked against. */

@@ -19,7 +19,14 @@ import {
 } from "./verdict.ts";
 
 export { verifyAlternative } from "./alternative.ts";
-export type { AlternativePolicy, CheckedSignature, Verdict, VerdictReason, VerifyOptions } from "./verdict.ts";
+export type {
+  AlternativePolicy,
+  CheckedRevocation,
+  CheckedSignature,
+  Verdict,
+  VerdictReason,
+  VerifyOptions,
+} from "./verdict.ts";
 
 /** Most certificates in a path, both ends counted. */
 const MAX_CHAIN = 16;
@@ -69,7 +76,8 @@ class PathSearch {
     const found = await this.#extend([this.#leaf]);
     const { chain, reasons } = found ?? this.#best!;
     const signatures = this.#checked(chain);
-    return { valid: found !== undefined, reasons, warnings: this.#warnings(chain), chain, signatures };
+    const revocation = this.#revocations(chain);
+    return { valid: found !== undefined, reasons, warnings: this.#warnings(chain), chain, signatures, revocation };
   }
 
   /** Depth first from the leaf up; the first valid path wins. */
@@ -200,6 +208,14 @@ class PathSearch {
     }
     const message = `no certificate of its issuer "${formatName(top.issuer)}" was given`;
     return reasonAbout(top, "issuer.not_found", message);
+  }
+
+  #revocations(chain: readonly Certificate[]): Verdict["revocation"] {
+    return chain.slice(0, -1).map((certificate, i) => ({
+      subject: nameOf(certificate),
+      serial: certificate.serial,
+      covered: this.#revocation.isCovered(certificate, chain[i + 1]!),
+    }));
   }
 
   #checked(chain: readonly Certificate[]): Verdict["signatures"] {

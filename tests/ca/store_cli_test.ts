@@ -120,7 +120,7 @@ testWith("cert verify and crl verify: VALID, or the reasons and exit 1", { needs
   await runOk(["cert", "revoke", one, "-d", ca, "--gen-crl"]);
   await runOk(["ca", "init", "--profile", "ec/root-ca", "--var", "cn=Root", "-d", tmp.join("twin")]);
   const cases: [args: string[], exit: number, output: RegExp][] = [
-    [["cert", "verify", crt(two), "--ca", ca], 0, /^VALID$/m],
+    [["cert", "verify", crt(two), "--ca", ca], 0, /^VALID\n {2}\S+: ECDSA-SHA384\n/],
     [["cert", "verify", crt(two), "--ca", `${ca}/ca.crt`, "--crl", crl], 0, /^VALID$/m],
     [["cert", "verify", crt(one), "--ca", `${ca}/ca.crt`], 0, /^VALID$/m],
     [["cert", "verify", crt(one), "--ca", `${ca}/ca.crt`, "--crl", crl], 1, /^INVALID\n.*revoked/],
@@ -130,7 +130,7 @@ testWith("cert verify and crl verify: VALID, or the reasons and exit 1", { needs
     [["cert", "verify", crt(two), "--ca", tmp.join("twin")], 1, /INVALID/],
     [["cert", "verify", crt(two)], 2, /^$/],
     [["cert", "verify", tmp.join("leaf.csr"), "--ca", ca], 4, /^$/],
-    [["crl", "verify", crl, "--ca", ca], 0, /^VALID$/m],
+    [["crl", "verify", crl, "--ca", ca], 0, /^VALID\n {2}\S+.*: ECDSA-SHA384\n$/],
     [["crl", "verify", `${crl}.der`, "--ca", `${ca}/ca.crt`, "--check-expiry"], 0, /^VALID$/m],
     [["crl", "verify", crl, "--ca", tmp.join("twin")], 1, /^INVALID: /],
     [["crl", "verify", crl, "--ca", crt(two)], 1, /^INVALID: none/],
@@ -140,4 +140,47 @@ testWith("cert verify and crl verify: VALID, or the reasons and exit 1", { needs
     assert.equal(result.code, exit, describe(args.join(" "), result));
     assert.match(result.stdout, output, describe(args.join(" "), result));
   }
+});
+
+Deno.test("cert verify says of every certificate whether a CRL covers it; crl verify takes no CA above for the issuer", async () => {
+  using tmp = tempFolder();
+  const [root, ca] = [tmp.join("root"), tmp.join("ca")];
+  await runOk(["ca", "init", "--profile", "ec/root-ca", "--var", "cn=Root", "-d", root]);
+  await runOk(["ca", "init", "--profile", "ec/issuing-ca", "--var", "cn=Sub", "-d", ca, "--parent", root]);
+  const leaf = tmp.join("leaf.pem");
+  const request = ["-a", "ecdsa-p256", "--cn", "x.test", "--keyout", tmp.join("leaf.key"), "-o", tmp.join("leaf.csr")];
+  await runOk(["csr", "gen", ...request]);
+  await runOk(["cert", "issue", "-d", ca, "-P", "ec/tls-server", "--csr", tmp.join("leaf.csr"), "--out", leaf]);
+  for (const folder of [root, ca]) await runOk(["crl", "gen", "-d", folder]);
+  const [rootCrl, caCrl] = [`${root}/crl/ca.crl`, `${ca}/crl/ca.crl`];
+  tmp.write("chain.pem", tmp.read("ca/ca.crt") + tmp.read("root/ca.crt"));
+  const chain = ["--ca", tmp.join("chain.pem")];
+  const cases: [args: string[], covered: boolean[], exit: number, warns: RegExp][] = [
+    [chain, [false, false], 0, /^$/],
+    [["--ca", ca], [true, false], 0, /^warning: No CRL says whether the CA "CN=Sub" was revoked\n$/],
+    [[...chain, "--crl", caCrl], [true, false], 0, /the CA "CN=Sub"/],
+    [[...chain, "--crl", caCrl, "--crl", rootCrl], [true, true], 0, /^$/],
+    [[...chain, "--crl", rootCrl], [false, true], 1, /^$/],
+    [["--ca", root], [false], 1, /^$/],
+  ];
+  for (const [args, covered, exit, warns] of cases) {
+    const words = ["cert", "verify", leaf, ...args, "--json"];
+    const result = await runCli(words);
+    assert.equal(result.code, exit, describe(words.join(" "), result));
+    const verdict = JSON.parse(result.stdout) as { crl_checked: boolean; revocation: { covered: boolean }[] };
+    if (args.at(-1) !== root) assert.deepEqual(verdict.revocation.map((one) => one.covered), covered, args.join(" "));
+    assert.equal(verdict.crl_checked, covered[0], args.join(" "));
+    assert.match(result.stderr, warns, args.join(" "));
+  }
+  // the root's CRL covers the CA, and nothing that the CA issued
+  const above = await runCli(["cert", "verify", `${ca}/ca.crt`, "--ca", root, "--json"]);
+  assert.deepEqual(JSON.parse(above.stdout).crl_checked, true);
+  const foreign = await runCli(["crl", "verify", rootCrl, "--ca", ca]);
+  assert.equal(foreign.code, 1, describe("crl verify", foreign));
+  assert.match(foreign.stdout, /^INVALID: none of the certificates has the CRL's issuer "CN=Root"/);
+  await runOk(["crl", "verify", rootCrl, "--ca", root]);
+  await runOk(["crl", "verify", caCrl, "--ca", ca]);
+  await runOk(["ca", "rotate", "-d", root]);
+  await runOk(["ca", "activate", "--version", "v2", "-d", root]);
+  await runOk(["crl", "verify", rootCrl, "--ca", root]);
 });

@@ -23,7 +23,7 @@ testWith("csr gen makes requests that openssl verifies, for every algorithm", { 
       const pkey = await run("openssl", ["pkey", "-in", key, "-pubout"], at);
       const req = await run("openssl", ["req", "-in", csr, "-pubkey", "-noout"], at);
       assert.equal(pkey.stdout, req.stdout);
-      assert.equal((await runOk(["csr", "verify", csr], at)).stdout, "VALID\n");
+      assert.match((await runOk(["csr", "verify", csr], at)).stdout, /^VALID\n {2}\S+: [\w-]+\n$/);
     });
   }
 });
@@ -144,7 +144,7 @@ testWith("csr verify says no with a reason, and reads what others make", { needs
   );
   const pss = ["-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:digest", "-sha384"];
   await run("openssl", ["req", "-new", "-key", "k", ...subject, ...pss, "-outform", "DER", "-out", "pss.der"], at);
-  assert.equal((await runOk(["csr", "verify", "o.csr"], at)).stdout, "VALID\n");
+  assert.match((await runOk(["csr", "verify", "o.csr"], at)).stdout, /^VALID\n {2}.*: SHA256-RSA\n$/);
   assert.deepEqual(await runJson(["csr", "verify", "pss.der"], at), {
     valid: true,
     subject: "C=FR,CN=other",

@@ -8,7 +8,12 @@ import { readCrl } from "../../../x509/crl.ts";
 import { formatName } from "../../../x509/name.ts";
 import type { Certificate, Crl } from "../../../x509/types.ts";
 import { nameOf } from "../../../x509/verdict.ts";
-import { type VerdictReason, verifyCertificate, type VerifyOptions } from "../../../x509/verify.ts";
+import {
+  type CheckedRevocation,
+  type VerdictReason,
+  verifyCertificate,
+  type VerifyOptions,
+} from "../../../x509/verify.ts";
 import type { Command, Context } from "../../command.ts";
 import { parseInstant } from "../../crl_input.ts";
 import { FILE_ARGUMENT, required } from "../../flags.ts";
@@ -20,8 +25,8 @@ const command: Command = {
   summary: "Verify a certificate up to a trusted one",
   details:
     "Prints VALID, or INVALID with every reason (exit 1). The file may hold intermediates after the certificate. " +
-    "With --crl the certificate must be covered by a current CRL; a CA's folder given to --ca brings its own, and what " +
-    "its index knows to be revoked is not valid. " +
+    "With --crl the certificate must be covered by a current CRL of its issuer, and a CA above it that is not brings a " +
+    "warning; a CA's folder given to --ca brings its own, and what its index knows to be revoked is not valid. " +
     "Composite signatures are good when both parts are, and below a Catalyst CA both signatures must be; what was " +
     "checked is printed.",
   args: [{ ...FILE_ARGUMENT, description: "certificate, PEM or DER, with or without its chain" }],
@@ -55,7 +60,9 @@ const command: Command = {
       alternative: alternativePolicy(input),
     };
     const verdict = await verifyCertificate(leaf, options);
-    const missing = verdict.valid && given.length > 0 ? await uncovered(leaf, options, ctx) : [];
+    const missing = verdict.valid && options.crls.length > 0
+      ? uncovered(verdict.revocation, { isRequired: given.length > 0 }, ctx)
+      : [];
     const revoked = verdict.valid ? await knownRevocations(leaf, options, trust) : [];
     const reasons = [...verdict.reasons, ...missing, ...revoked];
     const valid = reasons.length === 0;
@@ -64,7 +71,8 @@ const command: Command = {
       subject: formatName(leaf.subject),
       serial: leaf.serial,
       at: formatInstant(time),
-      crl_checked: given.length + own.length > 0,
+      crl_checked: verdict.revocation[0]?.covered === true,
+      revocation: verdict.revocation,
       chain: verdict.chain.map((one) => formatName(one.subject)),
       signatures: verdict.signatures,
       reasons,
@@ -82,15 +90,22 @@ const command: Command = {
 };
 export default command;
 
-/** Reasons when no CRL covers the certificate itself; for those above it a warning is enough. */
-async function uncovered(leaf: Certificate, options: VerifyOptions, ctx: Context): Promise<VerdictReason[]> {
-  const { reasons } = await verifyCertificate(leaf, { ...options, requireCrl: true });
-  const missing = reasons.filter(({ code }) => code === "crl.missing");
-  const own = missing.filter(({ certificate }) => certificate === nameOf(leaf));
-  for (const { certificate } of missing) {
-    if (certificate !== nameOf(leaf)) ctx.warn(`No CRL says whether the CA "${certificate}" was revoked`);
+/** The reason when no CRL covers the certificate itself although one must; else a warning is enough. */
+function uncovered(
+  revocation: readonly CheckedRevocation[],
+  { isRequired }: { isRequired: boolean },
+  ctx: Context,
+): VerdictReason[] {
+  const reasons: VerdictReason[] = [];
+  for (const [i, { subject, covered }] of revocation.entries()) {
+    if (covered) continue;
+    if (i > 0) ctx.warn(`No CRL says whether the CA "${subject}" was revoked`);
+    else if (isRequired) {
+      const message = "there is no CRL of its issuer that covers it";
+      reasons.push({ code: "crl.missing", message, certificate: subject });
+    } else ctx.warn(`No CRL says whether "${subject}" was revoked`);
   }
-  return own;
+  return reasons;
 }
 
 /**

@@ -1,5 +1,6 @@
-import { formatInstant } from "../../../ca/deps.ts";
 import { equalBytes } from "../../../bytes.ts";
+import { formatInstant } from "../../../ca/deps.ts";
+import { IssuingVersions } from "../../../ca/issuing_version.ts";
 import { EXIT } from "../../../errors.ts";
 import { readFileBytes } from "../../../files.ts";
 import { joinPath } from "../../../store/layout.ts";
@@ -11,15 +12,17 @@ import type { AlternativePolicy } from "../../../x509/verdict.ts";
 import type { Command } from "../../command.ts";
 import { FILE_ARGUMENT, required } from "../../flags.ts";
 import { signaturesText } from "../../signature_text.ts";
-import { ALTERNATIVE, alternativePolicy, readTrust, TRUST } from "../../trust_input.ts";
+import { ALTERNATIVE, alternativePolicy, readTrust, TRUST, type Trust } from "../../trust_input.ts";
 
 /** `qpki crl verify FILE`. */
 const command: Command = {
   summary: "Verify the signature of a certificate revocation list",
-  details: "Prints VALID, or INVALID with the reason (exit 1). A Catalyst CA must have signed it with both keys.",
+  details:
+    "Prints VALID, or INVALID with the reason (exit 1). With a CA's folder that CA itself must have issued it, in any of " +
+    "its versions, and not one above it. A Catalyst CA must have signed it with both keys.",
   args: [{ ...FILE_ARGUMENT, description: "CRL, PEM or DER" }],
   flags: [
-    required({ ...TRUST, description: "certificate of the CA that issued it, or the folder of that CA" }),
+    required({ ...TRUST, description: "certificates one of which issued it, or the folder of the CA that issued it" }),
     ALTERNATIVE,
     { name: "check-expiry", description: "not valid when nextUpdate is past" },
   ],
@@ -27,8 +30,8 @@ const command: Command = {
   async run(input, ctx) {
     const file = input.argument("file")!;
     const crl = readCrl(await readFileBytes(joinPath(ctx.cwd, file)), file);
-    const trust = await readTrust(input.text(TRUST.name)!, ctx);
-    const verdict = await crlVerdict(crl, [...trust.intermediates, ...trust.anchors], alternativePolicy(input));
+    const issuers = await possibleIssuers(await readTrust(input.text(TRUST.name)!, ctx));
+    const verdict = await crlVerdict(crl, issuers, alternativePolicy(input));
     const late = input.on("check-expiry") ? timeProblem(crl, ctx.now()) : undefined;
     const reason = verdict.valid ? late : verdict.reason;
     const data = {
@@ -45,6 +48,12 @@ const command: Command = {
   },
 };
 export default command;
+
+/** The CA of a folder, in any of its versions, is not those above it; a file says nothing of that. */
+async function possibleIssuers({ store, intermediates, anchors }: Trust): Promise<Certificate[]> {
+  if (!store) return [...intermediates, ...anchors];
+  return (await IssuingVersions.open(store)).certificates.map(({ identity }) => identity.certificate);
+}
 
 async function crlVerdict(
   crl: Crl,
