@@ -103,7 +103,7 @@ async function checkRecords(
   );
   const issued = await checkIssuedFiles(scene, { rows, files: certificates, own, deps });
   const crls = await checkCrls(scene, { files, number, rows, known: issued.known, own });
-  checkIndexRepairs(scene, { index: seen.index, issued, crls });
+  checkIndexRepairs(scene, { index: seen.index, issued, crls, recorded: journal.recorded });
 }
 
 /** What changes while a CA works, read at one moment. */

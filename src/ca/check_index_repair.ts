@@ -2,6 +2,7 @@ import type { IndexEntry } from "../store/index_txt.ts";
 import { INDEX_FILE } from "../store/layout.ts";
 import { readFileText } from "../files.ts";
 import type { CheckedCrl } from "./check_crls.ts";
+import type { RecordedState } from "./check_journal.ts";
 import { type LenientIndex, readLenientIndex } from "./check_index.ts";
 import { type CheckedIssued, type IssuedCheck, lineOf, rowOf } from "./check_issued.ts";
 import { type CheckScene, REPAIR } from "./check_versions.ts";
@@ -11,17 +12,22 @@ export interface IndexFacts {
   readonly index: LenientIndex;
   readonly issued: IssuedCheck;
   readonly crls: readonly CheckedCrl[];
+  /** What the journal says became of each serial number. */
+  readonly recorded: ReadonlyMap<string, RecordedState>;
 }
 
 /**
  * Tells damaged lines and certificates without a line. A damaged line is rebuilt only where what is left of it fits exactly
- * one certificate that has no line, and says by itself whether that is revoked: a revocation must never be guessed away.
+ * one certificate that has no line, and it, a CRL or the journal says whether that is revoked: a revocation must never be
+ * guessed away.
  */
-export function checkIndexRepairs(scene: CheckScene, { index, issued, crls }: IndexFacts): void {
+export function checkIndexRepairs(scene: CheckScene, facts: IndexFacts): void {
   const { findings, store } = scene;
+  const { index, issued, crls } = facts;
   const loose = new Map(issued.orphans.map((serial) => [serial, issued.known.get(serial)!]));
   for (const { error, text } of index.damaged) {
-    const entry = rebuild(text, [...loose.values()], crls);
+    const candidates = [...loose.values()];
+    const entry = rebuild(text, candidates, crls) ?? rebuildFromJournal(text, candidates, facts);
     if (entry) loose.delete(entry.serial);
     findings.error("index.damaged", error.message, {
       file: INDEX_FILE,
@@ -32,7 +38,7 @@ export function checkIndexRepairs(scene: CheckScene, { index, issued, crls }: In
     });
   }
   for (const orphan of loose.values()) {
-    const revocation = listedIn(crls, orphan);
+    const revocation = revocationOf(orphan, facts);
     // a damaged line may be the one of this certificate
     const certain = index.damaged.length === 0 && !index.missing;
     findings.error("issued.orphan", `"${orphan.file}" is signed by this CA and has no line in "${INDEX_FILE}"`, {
@@ -58,7 +64,7 @@ export function checkIndexRepairs(scene: CheckScene, { index, issued, crls }: In
       const text = await readFileText(store.path(INDEX_FILE));
       await write.writeFile(INDEX_FILE, `${text}${lineOf(entry)}\n`, { overwrite: true });
     });
-    const state = entry.revocation ? "revoked, as a CRL says" : "valid";
+    const state = entry.revocation ? "revoked" : "valid";
     return `Line added to "${INDEX_FILE}" for ${entry.serial} (${state})`;
   }
 }
@@ -85,6 +91,26 @@ function rebuild(
 
 const COLUMNS = 6;
 const REVOCATION = 2;
+const SERIAL = 3;
+
+/** The same where the line does not say itself whether it was revoked, and the journal does. */
+function rebuildFromJournal(text: string, loose: readonly CheckedIssued[], facts: IndexFacts): IndexEntry | undefined {
+  const columns = text.split("\t");
+  const isAlone = facts.index.damaged.length === 1 && loose.length === 1;
+  const fitting = loose.filter((one) => {
+    const { serial } = one.certificate;
+    if (!facts.recorded.has(serial)) return false;
+    return isAlone || (columns.length > SERIAL + 1 && columns[SERIAL]!.toUpperCase() === serial);
+  });
+  const [only, ...others] = fitting;
+  return only && others.length === 0 ? rowOf(only, revocationOf(only, facts)) : undefined;
+}
+
+/** That a certificate was revoked, as a CRL or the journal knows. */
+function revocationOf(one: CheckedIssued, { crls, recorded }: IndexFacts): IndexEntry["revocation"] {
+  const date = recorded.get(one.certificate.serial)?.revoked;
+  return listedIn(crls, one) ?? (date ? { date: new Date(Math.floor(date.getTime() / 1000) * 1000) } : undefined);
+}
 
 function parsed(line: string): IndexEntry[] {
   return readLenientIndex(`${line}\n`, INDEX_FILE).rows.map(({ entry }) => entry);

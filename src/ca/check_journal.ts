@@ -23,6 +23,14 @@ export interface JournalCheck {
   readonly interrupted: ReadonlySet<string>;
   /** Keys to look for in tokens. */
   readonly keys: readonly LostKey[];
+  /** What became of each serial number, as far as the journal goes back. */
+  readonly recorded: ReadonlyMap<string, RecordedState>;
+}
+
+/** What the journal says became of a certificate. */
+export interface RecordedState {
+  /** A change after the one that recorded it: it was revoked then. */
+  readonly revoked?: Date;
 }
 
 /** Records between two looks at Ctrl-C. */
@@ -33,12 +41,13 @@ const HINT = "The next command that writes sets it right, or: qpki ca check --re
 
 /** Checks the whole journal of a folder, and tells what interrupted commands left. */
 export async function checkJournal(folder: string, findings: Findings, deps: Deps): Promise<JournalCheck> {
-  const none: JournalCheck = { unfinished: false, interrupted: new Set(), keys: [] };
+  const none: JournalCheck = { unfinished: false, interrupted: new Set(), keys: [], recorded: new Map() };
   try {
     const { steps } = await planRecovery(folder, `${folder}/${LOCK_FILE}`);
     for (const step of steps) tell(step, findings);
-    await readWhole(folder, findings, deps);
+    const recorded = await readWhole(folder, findings, deps);
     return {
+      recorded,
       unfinished: steps.some(({ action }) => action === "finish"),
       interrupted: new Set(steps.flatMap(({ action, serials = [] }) => action === "undo" ? serials : [])),
       keys: [...steps.flatMap(lostKeys), ...await forgottenKeys(folder)],
@@ -76,12 +85,18 @@ async function forgottenKeys(folder: string): Promise<LostKey[]> {
   return lost;
 }
 
-async function readWhole(folder: string, findings: Findings, deps: Deps): Promise<void> {
+async function readWhole(folder: string, findings: Findings, deps: Deps): Promise<Map<string, RecordedState>> {
+  const recorded = new Map<string, RecordedState>();
   let count = 0;
-  for await (const _record of readJournal(folder)) {
+  for await (const { record } of readJournal(folder)) {
+    for (const serial of record.state === "commit" ? record.serials ?? [] : []) {
+      // a serial is recorded once; whatever concerns it later is its revocation
+      recorded.set(serial, recorded.has(serial) ? { revoked: new Date(record.time) } : {});
+    }
     if (++count % STRIDE !== 0) continue;
     checkInterrupted(deps);
     deps.progress(`${count} records of the journal checked`);
   }
   findings.count("journal_records", count);
+  return recorded;
 }

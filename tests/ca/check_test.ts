@@ -182,8 +182,26 @@ const DAMAGES: readonly Damage[] = [
     left: [],
   },
   {
-    name: "a line without its status: whether it was revoked is not guessed",
+    name: "regression 7: a line without its status: the journal says that it was not revoked",
     damage: (tmp) => edit(tmp, "ca/index.txt", (text) => text.replace(/^V/, "X")),
+    finds: ["index.damaged"],
+    left: [],
+  },
+  {
+    name: "regression 7: lines that are nothing any more, a revoked one that is in no CRL yet among them",
+    async damage(tmp, [first]) {
+      await qpki(["cert", "revoke", first, "-d", "ca"], tmp.path);
+      edit(tmp, "ca/index.txt", (text) => text.replace(/^.*\n/, "?\n"));
+    },
+    finds: ["index.damaged"],
+    left: ["crl.behind"],
+  },
+  {
+    name: "regression 7: without a journal it is not guessed whether a line without its status was revoked",
+    damage(tmp) {
+      edit(tmp, "ca/index.txt", (text) => text.replace(/^V/, "X"));
+      Deno.removeSync(tmp.join("ca/journal.jsonl"));
+    },
     finds: ["index.damaged", "issued.orphan"],
     left: ["index.damaged", "issued.orphan"],
   },
@@ -353,7 +371,8 @@ Deno.test("ca check: each damage is found, and repaired where that needs no deci
       assert.deepEqual(treeOf(tmp.join("ca")), before, "a check changes nothing");
       const second = await check(tmp.path, "--repair");
       assert.deepEqual(codes(second.report), [...left].sort(), JSON.stringify(second.report, null, 1));
-      assert.equal(second.report.repaired.length > 0, finds.length > left.length, second.report.repaired.join("\n"));
+      const isRepaired = finds.some((code) => !left.includes(code));
+      assert.equal(second.report.repaired.length > 0, isRepaired, second.report.repaired.join("\n"));
       if (left.length === 0) {
         assert.deepEqual((await check(tmp.path)).report.findings, []);
         // what was repaired works, and nothing was revived
