@@ -83,9 +83,13 @@ export interface Context {
   /**
    * Source of a passphrase from a `--passphrase` style value: `env:NAME`, `file:PATH`, `fd:N`, `-` (prompt), or the value
    * itself with a warning. With `undefined` it asks on a terminal when `question` is given, else there is none; an empty
-   * value means none. `twice` asks again for a new passphrase, to catch a slip.
+   * value means none. `twice` asks again for a new passphrase, to catch a slip. Hints name `flag`, --passphrase unless told.
    */
-  passphrase(flagValue: string | undefined, question?: string, options?: { twice?: boolean }): PassphraseSource;
+  passphrase(
+    flagValue: string | undefined,
+    question?: string,
+    options?: { twice?: boolean; flag?: string },
+  ): PassphraseSource;
   /** Aborted on Ctrl-C: use cases check it between steps. */
   readonly signal: AbortSignal;
   /** Records events in the audit log; undefined without one. Uses of keys are recorded by {@link openProvider}'s. */

@@ -44,6 +44,7 @@ export function openContext(
       passphraseSource(value, { env: io.env, prompter, warn }, {
         ...(question === undefined ? {} : { question }),
         ...(more.twice ? { twice: true } : {}),
+        ...(more.flag === undefined ? {} : { flag: more.flag }),
       }),
     signal: io.signal,
     ...(trail ? { audit: (...events) => trail.record(...events) } : {}),

@@ -32,6 +32,6 @@ export async function openParent(
   const store = await CaStore.open(joinPath(ctx.cwd, folder));
   return await openIssuers(store, profiles, {
     deps: ctx,
-    passphrase: ctx.passphrase(passphrase, `Passphrase of the parent CA ${folder}`),
+    passphrase: ctx.passphrase(passphrase, `Passphrase of the parent CA ${folder}`, { flag: PARENT_PASSPHRASE.name }),
   });
 }

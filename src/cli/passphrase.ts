@@ -3,6 +3,7 @@ import { InputError, UsageError } from "../errors.ts";
 import { readFileText } from "../files.ts";
 import type { PassphraseSource } from "../keys/types.ts";
 import type { Prompter } from "./command.ts";
+import { isVariableName } from "./variable_name.ts";
 
 /** What passphrase sources need from outside. */
 export interface PassphraseWorld {
@@ -11,12 +12,17 @@ export interface PassphraseWorld {
   warn(text: string): void;
 }
 
+/** Bits of the flags of a descriptor as Linux shows them (open(2)). */
+const [ACCESS_MODE, WRITE_ONLY, CLOSE_ON_EXEC] = [0o3, 0o1, 0o2000000];
+
 /** How a passphrase is asked for. */
 export interface PassphraseOptions {
   /** Question when no value is given: then it is asked for on a terminal. */
   question?: string;
   /** Ask again and compare: for a new passphrase. */
   twice?: boolean;
+  /** Flag that the value is from, without dashes, for hints. */
+  flag?: string;
 }
 
 /**
@@ -29,7 +35,8 @@ export function passphraseSource(
   options: PassphraseOptions = {},
 ): PassphraseSource {
   let answer: Promise<Secret | undefined> | undefined;
-  return () => answer ??= resolve(value, world, options);
+  const source = () => answer ??= resolve(value, world, options);
+  return options.flag === undefined ? source : Object.assign(source, { given: `--${options.flag}` });
 }
 
 async function resolve(
@@ -51,6 +58,12 @@ async function resolve(
 }
 
 function fromEnvironment(name: string, world: PassphraseWorld): Secret {
+  if (!isVariableName(name)) {
+    throw new UsageError(`Cannot take the passphrase from ${shown(`env:${name}`)}: that is no name of a variable`, {
+      code: "passphrase.env",
+      hint: "For example env:CA_PASSPHRASE, the name of the variable that holds the passphrase",
+    });
+  }
   const text = world.env(name);
   if (text) return new Secret(text);
   throw new UsageError(
@@ -62,7 +75,18 @@ function fromEnvironment(name: string, world: PassphraseWorld): Secret {
   );
 }
 
+/** A mistake in the form may be a passphrase: no more of it than what shows the mistake. */
+function shown(text: string): string {
+  return /^env:[\w.]*/.exec(text)![0] === text ? text : `env:…`;
+}
+
 async function fromFile(path: string, world: PassphraseWorld): Promise<Secret> {
+  if (path === "" || path.includes("\0")) {
+    throw new UsageError("Cannot take the passphrase from file: that is no name of a file", {
+      code: "passphrase.file",
+      hint: "For example file:./ca.pass",
+    });
+  }
   const text = await readFileText(path);
   if (Deno.build.os !== "windows" && ((await Deno.stat(path)).mode ?? 0) & 0o077) {
     world.warn(`The passphrase file "${path}" is open to others; restrict it: chmod 600 ${path}`);
@@ -76,16 +100,32 @@ async function fromDescriptor(number: string): Promise<Secret> {
       code: "passphrase.fd",
     });
   }
-  try {
-    return firstLine(await Deno.readTextFile(`/dev/fd/${number}`), `fd:${number}`);
-  } catch (cause) {
-    if (cause instanceof InputError) throw cause;
-    throw new InputError(`Cannot take the passphrase from fd:${number}: the descriptor cannot be read`, {
+  const source = `fd:${number}`;
+  const cannotRead = (cause?: unknown) =>
+    new InputError(`Cannot take the passphrase from ${source}: the descriptor cannot be read`, {
       code: "passphrase.fd",
-      hint: `Open it in the shell, for example: ${number}< passphrase.txt`,
+      file: source,
+      hint: `Open it in the shell, for example: ${Number(number) > 2 ? number : 3}< passphrase.txt`,
       cause,
     });
+  if (!await isGivenForReading(Number(number))) throw cannotRead();
+  try {
+    return firstLine(await Deno.readTextFile(`/dev/fd/${number}`), source);
+  } catch (cause) {
+    throw cause instanceof InputError ? cause : cannotRead(cause);
   }
+}
+
+/**
+ * Whether a descriptor came from the shell, and not from the runtime, whose own are closed on exec. Standard output and
+ * standard error never give a passphrase.
+ */
+async function isGivenForReading(number: number): Promise<boolean> {
+  if (number === 1 || number === 2) return false;
+  if (Deno.build.os !== "linux") return true;
+  const facts = await Deno.readTextFile(`/proc/self/fdinfo/${number}`).catch(() => "");
+  const flags = parseInt(/^flags:\s*([0-7]+)$/m.exec(facts)?.[1] ?? "", 8);
+  return !Number.isNaN(flags) && (flags & CLOSE_ON_EXEC) === 0 && (flags & ACCESS_MODE) !== WRITE_ONLY;
 }
 
 async function ask(world: PassphraseWorld, options: PassphraseOptions): Promise<Secret> {
@@ -106,8 +146,10 @@ async function ask(world: PassphraseWorld, options: PassphraseOptions): Promise<
 
 function firstLine(text: string, source: string): Secret {
   const line = text.split("\n", 1)[0]!.replace(/\r$/, "");
-  if (line !== "") return new Secret(line);
-  throw new InputError(`Cannot take the passphrase from ${source}: the first line is empty`, {
-    code: "passphrase.empty",
+  if (line !== "" && !line.includes("\0")) return new Secret(line);
+  const reason = line === "" ? "the first line is empty" : "the first line is not text";
+  throw new InputError(`Cannot take the passphrase from ${source}: ${reason}`, {
+    code: line === "" ? "passphrase.empty" : "passphrase.not_text",
+    file: source,
   });
 }

@@ -82,6 +82,11 @@ Deno.test("a new passphrase is asked for twice", async () => {
   await assert.rejects(passphraseSource("-", world({ typed: ["a", "b"] }), { twice: true })(), /entries differ/);
 });
 
+/** The system's environment, which throws for a name that cannot be. */
+function from(_source: "env"): World {
+  return { ...world(), env: (name) => Deno.env.get(name) };
+}
+
 Deno.test("what cannot be read is told with the source", async () => {
   using tmp = tempFolder();
   const table: [string, World, RegExp, new () => never][] = [
@@ -90,6 +95,16 @@ Deno.test("what cannot be read is told with the source", async () => {
     ["file:/nonexistent", world(), /no such file/, InputError as never],
     [`file:${file(tmp, "\n")}`, world(), /first line is empty/, InputError as never],
     ["fd:999", world(), /fd:999: the descriptor cannot be read/, InputError as never],
+    ["fd:1", world(), /fd:1: the descriptor cannot be read/, InputError as never],
+    ["env:", from("env"), /from env:: that is no name of a variable/, UsageError as never],
+    ["env:A=B", from("env"), /from env:…: that is no name/, UsageError as never],
+    ["env:A\0B", from("env"), /from env:…: that is no name/, UsageError as never],
+    ["file:", world(), /from file: that is no name of a file/, UsageError as never],
+    ["file:a\0b", world(), /no name of a file/, UsageError as never],
+    [`file:${file(tmp, "")}`, world(), /first line is empty/, InputError as never],
+    [`file:${file(tmp, "a\0b\n")}`, world(), /first line is not text/, InputError as never],
+    ["fd:", world(), /not a file descriptor/, UsageError as never],
+    ["fd:-1", world(), /not a file descriptor/, UsageError as never],
     ["fd:x", world(), /not a file descriptor/, UsageError as never],
     ["-", world(), /there is no terminal/, UsageError as never],
     ["-", world({ typed: [""] }), /empty passphrase/, UsageError as never],

@@ -1,6 +1,7 @@
 import { Secret } from "../bytes.ts";
 import { TokenError } from "../errors.ts";
 import type { Prompter } from "./command.ts";
+import { isVariableName } from "./variable_name.ts";
 
 /** Where hsm.yaml says that the PIN comes from. */
 export type PinSpec =
@@ -41,6 +42,11 @@ export async function readPin(spec: PinSpec | undefined, token: string, world: P
 }
 
 function fromEnvironment(name: string, token: string, world: PinWorld): Secret {
+  if (!isVariableName(name)) {
+    throw failed("the environment (pin_env)", "what is stated is no name of a variable", {
+      hint: "For example pin_env: HSM_PIN, the name of the variable that holds the PIN",
+    });
+  }
   const text = world.env(name);
   if (text) return new Secret(text);
   throw new TokenError(
@@ -126,6 +132,7 @@ function toPin(bytes: Uint8Array, source: string): Secret {
     if (line.length > MAX_PIN_BYTES) throw failed(source, `the first line is longer than ${MAX_PIN_BYTES} bytes`);
     const text = new TextDecoder("utf-8", { fatal: true }).decode(line).replace(/\r$/, "");
     if (text === "") throw failed(source, "the first line is empty");
+    if (text.includes("\0")) throw failed(source, "the first line has a NUL byte");
     return new Secret(text);
   } catch (cause) {
     throw cause instanceof TokenError ? cause : failed(source, "the first line is not UTF-8 text");

@@ -124,7 +124,7 @@ async function describeCandidate(path: string): Promise<KeyInfo | undefined> {
 /** The same InputError saying which file it is about. */
 export function inFile(path: string, error: unknown): unknown {
   if (!(error instanceof InputError) || error.file !== undefined) return error;
-  return new InputError(error.message.replace(":", () => ` in "${path}":`), {
+  return new InputError(error.message.replace(": ", () => ` in "${path}": `), {
     code: error.code,
     file: path,
     object: error.object ?? path,

@@ -98,9 +98,10 @@ async function decodeContainer(container: KeyContainer, passphrase?: Passphrase)
 async function ask(passphrase: Passphrase | undefined): Promise<Secret> {
   const secret = passphrase instanceof Secret ? passphrase : await passphrase?.();
   if (secret) return secret;
+  const given = (passphrase instanceof Secret ? undefined : passphrase?.given) ?? "--passphrase";
   throw new InputError("Cannot read the private key: it is encrypted, and no passphrase is given", {
     code: "passphrase.missing",
-    hint: "Give one with --passphrase env:NAME, file:PATH, fd:N, or - to be asked",
+    hint: `Give one with ${given} env:NAME, file:PATH, fd:N, or - to be asked`,
   });
 }
 

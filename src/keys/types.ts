@@ -94,7 +94,11 @@ export interface KeyInfo {
 }
 
 /** Asks for a passphrase when one turns out to be needed; undefined means there is none. */
-export type PassphraseSource = () => Promise<Secret | undefined>;
+export interface PassphraseSource {
+  (): Promise<Secret | undefined>;
+  /** What gives it, for hints: `--passphrase` unless told. */
+  readonly given?: string;
+}
 
 /** How a key is made. */
 export interface GenerateOptions {

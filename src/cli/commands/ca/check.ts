@@ -24,7 +24,10 @@ const command: Command = {
   async run(input, ctx) {
     const folder = input.text(CA_DIR.name)!;
     const path = joinPath(ctx.cwd, folder);
-    const options = { token: !input.on(NO_TOKEN.name), passphrase: ctx.passphrase(input.text(CA_PASSPHRASE.name)) };
+    const options = {
+      token: !input.on(NO_TOKEN.name),
+      passphrase: ctx.passphrase(input.text(CA_PASSPHRASE.name), undefined, { flag: CA_PASSPHRASE.name }),
+    };
     const check = () => checkCa(path, options, ctx);
     const report = input.on(REPAIR.name)
       ? await audited(ctx.audit, { event: "ca.repair", ca: { folder: path } }, {

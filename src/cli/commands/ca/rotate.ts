@@ -87,7 +87,11 @@ const command: Command = {
       csrOnly,
       ...(parent ? { parent } : {}),
       ...(input.on("cross-sign")
-        ? { crossSign: { passphrase: ctx.passphrase(opens, "Passphrase of the present CA key") } }
+        ? {
+          crossSign: {
+            passphrase: ctx.passphrase(opens, "Passphrase of the present CA key", { flag: CA_PASSPHRASE.name }),
+          },
+        }
         : {}),
     };
     const hinting = (error: unknown): never => {

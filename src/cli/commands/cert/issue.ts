@@ -66,7 +66,9 @@ const command: Command = {
     if (attestation) await checkNotRevoked(store, attestation.certificate);
     for (const warning of keys.warnings) ctx.warn(warning);
     if (names.ignored.length > 0) ctx.warn(`Not taken from the request: ${names.ignored.join(", ")}`);
-    const passphrase = ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key");
+    const passphrase = ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key", {
+      flag: CA_PASSPHRASE.name,
+    });
     await using issuers = await openIssuers(store, [compiled], { deps: ctx, passphrase });
     const ca = issuers.for(compiled);
     const certificate = await issueCertificate(ca, {

@@ -42,7 +42,9 @@ const command: Command = {
       ? await openAll(store, {
         deps: ctx,
         versionId,
-        passphrase: ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key"),
+        passphrase: ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key", {
+          flag: CA_PASSPHRASE.name,
+        }),
       })
       : undefined;
     const revocation = await revokeCertificate(store, { serial: input.argument("serial")!, reason }, ctx);

@@ -87,7 +87,7 @@ function keySource(input: Input, ctx: Context, flags: { flag: string; passphrase
   const file = input.text(flags.flag);
   if (file === undefined) return [];
   const source = input.text(flags.passphrase) ?? input.text(PASSPHRASE.name);
-  const passphrase = ctx.passphrase(source, `Passphrase of ${file}`);
+  const passphrase = ctx.passphrase(source, `Passphrase of ${file}`, { flag: flags.passphrase });
   const ref = { type: "software", path: joinPath(ctx.cwd, file) } as const;
   return [{ provider: { type: "software", passphrase }, ref, written: file }];
 }

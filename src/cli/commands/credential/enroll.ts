@@ -53,7 +53,9 @@ const command: Command = {
     const store = await CaStore.open(caDir);
     const profiles = await compiledProfiles(input, ctx, { caDir, flags: FLAGS });
     const places = await keyPlaces(input, ctx, { profiles, question: "Passphrase of the new key" });
-    const passphrase = ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key");
+    const passphrase = ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key", {
+      flag: CA_PASSPHRASE.name,
+    });
     await using issuers = await openIssuers(store, profiles, { deps: ctx, passphrase });
     const named = id === undefined ? {} : { id };
     const result = await enroll(issuers, { credDir, ...named, profiles, ...places }, ctx);

@@ -48,7 +48,9 @@ const command: Command = {
     const store = await CredentialStore.open(joinPath(ctx.cwd, input.text(CRED_DIR.name)!), input.argument("id")!);
     const ids = isAll ? Object.keys(store.meta.versions) : [store.version(wanted).id];
     const cas = await issuingCas(ids, input, ctx, store);
-    const passphrase = ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key");
+    const passphrase = ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key", {
+      flag: CA_PASSPHRASE.name,
+    });
     await using open = new AsyncDisposableStack();
     const signers: Signer[] = [];
     // the keys first: a wrong passphrase must not leave half of the work done

@@ -59,7 +59,9 @@ const command: Command = {
     const ca = await CaStore.open(caDir);
     const plans = await rotationPlans(input, ctx, { store, caDir, flags: FLAGS });
     const keys = await keysFor(plans, input, ctx, store);
-    const caPassphrase = ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key");
+    const caPassphrase = ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key", {
+      flag: CA_PASSPHRASE.name,
+    });
     const profiles = plans.map(({ profile }) => profile);
     await using issuers = await openIssuers(ca, profiles, { deps: ctx, passphrase: caPassphrase });
     const activate = input.on("activate");

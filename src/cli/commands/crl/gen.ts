@@ -52,7 +52,9 @@ const command: Command = {
       versions,
       ids: versionsWith(versions, ids, algo),
       end,
-      passphrase: ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key"),
+      passphrase: ctx.passphrase(input.text(CA_PASSPHRASE.name), "Passphrase of the CA key", {
+        flag: CA_PASSPHRASE.name,
+      }),
       only: (all) => certificatesFor(all, algo),
     }, ctx);
     for (const { versionId, error } of failed) {

@@ -76,7 +76,9 @@ function attestKey(input: Input, ctx: Context): RequestKey {
     );
   }
   if (file !== undefined) {
-    const passphrase = ctx.passphrase(input.text(ATTEST_PASSPHRASE.name), `Passphrase of ${file}`);
+    const passphrase = ctx.passphrase(input.text(ATTEST_PASSPHRASE.name), `Passphrase of ${file}`, {
+      flag: ATTEST_PASSPHRASE.name,
+    });
     const ref = { type: "software", path: joinPath(ctx.cwd, file) } as const;
     return { kind: "existing", provider: { type: "software", passphrase }, ref };
   }
