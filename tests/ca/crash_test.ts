@@ -40,6 +40,8 @@ const CSR = ["csr", "gen", "-a", "ecdsa-p256", "--keyout", "leaf.key", "--cn", "
 const ISSUE = ["cert", "issue", "-d", "ca", "-P", "ec/tls-server", "--csr", "leaf.csr"];
 const ENROLL = ["credential", "enroll", "web", "-d", "ca", "-c", "creds", "-P", "ec/tls-client", "--var", "cn=web"];
 const EMAIL = ["--var", "email=web@a.test"];
+const ACCEPT = ["ca", "accept", "sub.crt", "-d", "sub", "--parent-cert", "ca/ca.crt"];
+const WEB = ["credential", "enroll", "web", "-d", "ca", "-c", "creds", "-P", "ec/tls-client", "--var", "cn=web"];
 const CRL = ["crl", "gen", "-d", "ca", "--days", "7"];
 
 async function qpki(folder: string, args: readonly string[]): Promise<{ stdout: string; stderr: string }> {
@@ -204,13 +206,12 @@ const SCENES: readonly Scene[] = [
   {
     name: "credential enroll",
     before: [ROOT_CA],
-    command: ["credential", "enroll", "web", "-d", "ca", "-c", "creds", "-P", "ec/tls-client", "--var", "cn=web"],
+    command: WEB,
     async check(folder, { acknowledged }) {
-      const args = ["credential", "enroll", "web", "-d", "ca", "-c", "creds", "-P", "ec/tls-client", "--var", "cn=web"];
       await readable(`${folder}/ca`);
       const there = await credentialIds(`${folder}/creds`);
       if (acknowledged) assert.deepEqual(there, ["web"]);
-      const again = await runInProcess(args, { cwd: folder });
+      const again = await runInProcess(WEB, { cwd: folder });
       assert.ok(again.status === 0 || /exists/.test(again.stderr), again.stderr);
       assert.deepEqual(await credentialIds(`${folder}/creds`), ["web"]);
       nothingBeside(`${folder}/creds`);
@@ -297,6 +298,24 @@ const SCENES: readonly Scene[] = [
       assert.deepEqual(serials, own, "the parent knows the certificates of the versions and no other");
       if (versions.length === 1) await qpki(folder, ["ca", "rotate", "-d", "sub", "--parent", "ca"]);
       await qpki(folder, ["ca", "activate", "-d", "sub", "--version", "v2"]);
+    },
+  },
+  {
+    name: "ca accept",
+    before: [
+      ROOT_CA,
+      ["ca", "init", "-P", "ec/issuing-ca", "--var", "cn=Sub", "-d", "sub", "--csr-only", "--out", "sub.csr"],
+      ["cert", "issue", "-d", "ca", "-P", "ec/issuing-ca", "--csr", "sub.csr", "--out", "sub.crt"],
+    ],
+    command: ACCEPT,
+    async check(folder, { acknowledged }) {
+      const { status, stderr } = await runInProcess(ACCEPT, { cwd: folder });
+      assert.ok(status === 0 || /no version waits/.test(stderr), stderr);
+      if (acknowledged) assert.notEqual(status, 0);
+      await qpki(folder, ["crl", "gen", "-d", "sub", "--days", "7"]);
+      await verifiedCa(`${folder}/sub`);
+      const chain = await (await CaStore.open(`${folder}/sub`)).chain();
+      assert.equal(chain.length, 2);
     },
   },
   {
