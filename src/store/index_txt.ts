@@ -169,7 +169,8 @@ function damaged(file: string, line: number, reason: string): InputError {
     code: "index.damaged",
     file,
     line,
-    hint: "Restore the line from a backup, or rewrite it from the certificate in issued/; " +
+    hint:
+      "qpki ca check --repair rebuilds it where issued/, the CRLs and the journal leave no doubt, or restore a backup; " +
       "no line is skipped, because a revocation could be lost with it",
   });
 }
