@@ -1,6 +1,6 @@
 import { audited } from "../audit/trail.ts";
 import { encodeHex, equalBytes, randomBytes } from "../bytes.ts";
-import { InputError, OperationError, QpkiError } from "../errors.ts";
+import { InputError, OperationError } from "../errors.ts";
 import { makeFolder, readFileBytes } from "../files.ts";
 import type { PassphraseSource } from "../keys/types.ts";
 import { CaStore } from "../store/ca.ts";
@@ -17,6 +17,7 @@ import {
   versionFolder,
 } from "../store/layout.ts";
 import type { CrossCertificate, KeyEntry, KeyStorage } from "../store/meta.ts";
+import { isUnfinished } from "../store/transaction.ts";
 import { encodePem } from "../bytes.ts";
 import { formatName } from "../x509/name.ts";
 import { encodeName } from "../x509/name.ts";
@@ -164,7 +165,7 @@ async function makeVersion(store: CaStore, request: RotateRequest, deps: Deps): 
     }, changeOptions(deps));
   } catch (error) {
     // what is decided will be carried out, and needs its keys
-    if (!(error instanceof QpkiError) || error.code !== "store.unfinished") {
+    if (!isUnfinished(error)) {
       await made?.undo();
       if (isBegun) {
         await Deno.remove(store.path(versionFolder(prepared.plan.version)), { recursive: true }).catch(() => {});

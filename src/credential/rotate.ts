@@ -9,7 +9,6 @@ import { keyParts, keysName } from "../ca/key_parts.ts";
 import { checkTokenKeys, type KeyPlaces } from "../ca/obtain_keys.ts";
 import { type KeyNames, plannedStorage, wantedKeys } from "../ca/profile_keys.ts";
 import { schemeFor } from "../ca/signer.ts";
-import { QpkiError } from "../errors.ts";
 import { makeFolder, pathExists, readFileBytes } from "../files.ts";
 import type { PassphraseSource } from "../keys/types.ts";
 import {
@@ -23,6 +22,7 @@ import { FileNames } from "../store/file_names.ts";
 import { type KeyGroup, keyGroups } from "../store/key_groups.ts";
 import { CREDENTIAL_META_FILE, joinPath, STAGING_FOLDER } from "../store/layout.ts";
 import type { CredentialMeta, CredentialVersion, KeyEntry, KeyStorage } from "../store/meta.ts";
+import { isUnfinished } from "../store/transaction.ts";
 import { formatName } from "../x509/name.ts";
 import type { Certificate } from "../x509/types.ts";
 import { certifyParts } from "./certify.ts";
@@ -194,7 +194,7 @@ async function makeVersion(
     }, changeOptions(deps));
   } catch (error) {
     // what is decided will be carried out, and needs its keys
-    if (!(error instanceof QpkiError) || error.code !== "store.unfinished") {
+    if (!isUnfinished(error)) {
       await made?.undo();
     }
     throw error;
