@@ -71,7 +71,7 @@ async function signLine(job: Job, settings: BatchSettings, ctx: Context): Promis
   if (path !== undefined) await refusePrivateKey(path);
   const payload = job.data === undefined
     ? bytesPayload(claimBytes(job, settings, ctx.now()))
-    : await filePayload(joinPath(ctx.cwd, job.data), job.data);
+    : await filePayload(joinPath(ctx.cwd, job.data), { name: job.data, signal: ctx.signal });
   const detached = job.data !== undefined && (job.detached || settings.detached);
   if (!payload.bytes && !detached) {
     throw new OperationError(`Cannot sign "${job.data}": it is too large to be in a message`, {

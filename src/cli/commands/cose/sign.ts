@@ -155,7 +155,7 @@ async function givenPayload(input: Input, ctx: Context): Promise<{ payload: Payl
   if (input.text("type") === "cwt") {
     throw new UsageError("Cannot use --data with --type cwt: a token consists of claims");
   }
-  const payload = await filePayload(joinPath(ctx.cwd, file), file);
+  const payload = await filePayload(joinPath(ctx.cwd, file), { name: file, signal: ctx.signal });
   if (payload.bytes || input.on("detached")) return { payload };
   throw new InputError(`Cannot sign "${file}": a message holds at most ${WHOLE_BYTES} bytes`, {
     code: "cose.too_large",

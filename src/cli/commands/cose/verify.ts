@@ -98,7 +98,9 @@ const command: Command = {
         pqcTrust,
         certificates,
         keys,
-        content: data === undefined ? undefined : await filePayload(joinPath(ctx.cwd, data), data),
+        content: data === undefined
+          ? undefined
+          : await filePayload(joinPath(ctx.cwd, data), { name: data, signal: ctx.signal }),
         aad: externalAad(input),
         alternative: alternativePolicy(input),
         allowUnprotectedAlgorithm: input.on("allow-unprotected-alg"),
