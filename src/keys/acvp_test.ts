@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { IS_EXTENDED } from "../../tests/support/extended.ts";
 import { hexField, readVectors } from "../../tests/support/vectors.ts";
 import { defaultScheme, findKeyRow, type KeyRow } from "../alg/find.ts";
 import { concatBytes } from "../bytes.ts";
@@ -8,10 +9,10 @@ import { mlKemOf, slhDsaOf } from "./pqc_noble.ts";
 import { encodeSpki } from "./spki.ts";
 import { verifySignature } from "./verify.ts";
 
-/** NIST's ACVP vectors in each software back end. Counts are stated, so that none goes missing. */
-
-/** Small signatures take seconds each: all of them only with QPKI_TEST_EXTENDED=1, which says how many there are. */
-const IS_EXTENDED = Deno.env.get("QPKI_TEST_EXTENDED") === "1";
+/**
+ * NIST's ACVP vectors in each software back end. Counts are stated, so that none goes missing. SLH-DSA's small signatures
+ * take seconds each: all of them in an extended run.
+ */
 
 const LIBRARIES = ["webcrypto", "noble"] as const;
 

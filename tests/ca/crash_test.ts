@@ -12,10 +12,12 @@ import { type FaultMode, injectFaults } from "../support/faults.ts";
 import { type InProcessResult, runInProcess } from "../support/in_process.ts";
 import { testWith } from "../support/require.ts";
 import { type TempFolder, tempFolder } from "../support/tmp.ts";
+import { stride } from "../support/extended.ts";
 
 const SHIM = `${ROOT}/tests/support/fault_shim.ts`;
 /** More points than any command has. */
 const MOST_POINTS = 400;
+const STEP = stride(7);
 
 /** A command under test. */
 interface Scene {
@@ -365,8 +367,8 @@ for (const scene of SCENES) {
 async function disturb(scene: Scene, base: TempFolder, mode: FaultMode): Promise<number> {
   // a process of its own may have company; a fault in this one is everybody's
   const atOnce = mode === "kill" ? 3 : 1;
-  for (let first = 1; first < MOST_POINTS; first += atOnce) {
-    const points = Array.from({ length: atOnce }, (_, i) => first + i);
+  for (let first = 1; first < MOST_POINTS; first += atOnce * STEP) {
+    const points = Array.from({ length: atOnce }, (_, i) => first + i * STEP);
     const through = await Promise.all(points.map((point) => disturbAt(scene, base, { mode, point })));
     const at = through.indexOf(true);
     if (at >= 0) return points[at]! - 1;

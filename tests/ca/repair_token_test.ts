@@ -4,10 +4,11 @@ import { describe, ROOT, run, runCli, runJson, runOk } from "../support/cli.ts";
 import { testWith } from "../support/require.ts";
 import { softhsmToken } from "../support/softhsm.ts";
 import { tempFolder } from "../support/tmp.ts";
+import { stride } from "../support/extended.ts";
 
 const SHIM = `${ROOT}/tests/support/fault_shim.ts`;
 /** Every point is killed in crash_hsm_test.ts; what is left is one of a few kinds. */
-const STRIDE = 8;
+const STRIDE = stride(16);
 const MOST_POINTS = 300;
 
 interface Report {
