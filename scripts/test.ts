@@ -3,6 +3,7 @@
  * counts on the last line. Tests of the built file are run by `deno task e2e`, those of the laboratory by
  * `deno task test:lab`, which calls this with `--lab`.
  */
+import { IS_EXTENDED } from "../tests/support/extended.ts";
 import { provideTools } from "./setup.ts";
 import { fetchDependencies } from "./support/process.ts";
 import { exitStatus, runTestFiles } from "./support/test_runner.ts";
@@ -29,4 +30,5 @@ await fetchDependencies(ROOT);
 // the long ones, which run the command line, first: both processors stay busy to the end
 const rank = (file: string) => LONGEST.test(file) ? 0 : file.startsWith("tests/") ? 1 : 2;
 const files = testFiles(lab ? Deno.args.slice(1) : Deno.args, lab).sort((a, b) => rank(a) - rank(b));
-Deno.exit(exitStatus(await runTestFiles(files, { print, ...(lab ? { timeout: 900_000 } : {}) })));
+const long = lab || IS_EXTENDED ? { timeout: IS_EXTENDED ? 7_200_000 : 900_000 } : {};
+Deno.exit(exitStatus(await runTestFiles(files, { print, ...long })));
