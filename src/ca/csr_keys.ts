@@ -1,4 +1,5 @@
 import { type KeyRow, partsOf } from "../alg/find.ts";
+import { OID_RSASSA_PSS } from "../asn1/oid.ts";
 import type { Bytes } from "../bytes.ts";
 import { InputError, QpkiError } from "../errors.ts";
 import { describeSpki, type SpkiInfo } from "../keys/spki.ts";
@@ -65,7 +66,12 @@ function checkRows(keys: readonly SpkiInfo[], profile: CompiledProfile): void {
   if (unsupported) {
     throw new InputError(
       `Cannot issue for the request: its key is ${unsupported.description}, which is not supported`,
-      { code: "csr.key_unsupported", hint: `Profile "${profile.name}" is for ${wanted}` },
+      {
+        code: "csr.key_unsupported",
+        hint: unsupported.algorithmOid === OID_RSASSA_PSS
+          ? "Have an RSA key made without that restriction (rsaEncryption): it signs with PSS as well"
+          : `Profile "${profile.name}" is for ${wanted}`,
+      },
     );
   }
   if (keys.length !== profile.rows.length) {
@@ -99,6 +105,14 @@ function refused({ code = "", reason = "it is not valid" }: CsrVerdict): InputEr
     return new InputError(`Cannot issue for the request: ${reason}`, {
       code: "csr.possession",
       hint: POSSESSION_HINTS[code] ?? "Make the request with: qpki csr gen --attest-cert",
+    });
+  }
+  if (code === "signature.unsupported") {
+    return new InputError(`Cannot issue for the request: its signature cannot be checked (${reason})`, {
+      code: "csr.bad_signature",
+      hint:
+        "Have the request made with a key and a signature of: RSA (rsaEncryption) with SHA-256 or longer, ECDSA, EdDSA, " +
+        "ML-DSA or SLH-DSA",
     });
   }
   const incomplete = code === "alternative.incomplete" || code === "alternative.malformed";

@@ -16,12 +16,39 @@ export function encodeScheme(scheme: SchemeRow): Bytes {
 
 /**
  * The scheme that an AlgorithmIdentifier names, or undefined when no row has it. A missing NULL is accepted where RFC
- * 4055 demands one; PSS parameters are compared by meaning.
+ * 4055 demands one; PSS parameters are compared by meaning. Others sign PSS with salts of any length, so the row comes with
+ * the one that is stated; ours are as long as the hash.
  * @throws {InputError} `der.invalid` when it is not an AlgorithmIdentifier.
  */
 export function decodeScheme(der: Uint8Array): SchemeRow | undefined {
   const algorithm = decodeAlgorithm(der);
-  return schemesByOid(algorithm.oid).find((row) => sameParameters(row, algorithm.parameters));
+  const { parameters } = algorithm;
+  const rows = schemesByOid(algorithm.oid);
+  const row = rows.find((one) => sameParameters(one, parameters));
+  if (row || algorithm.oid !== OID_RSASSA_PSS || parameters === undefined) return row;
+  const { saltBytes, ...stated } = decodePss(parameters);
+  const fitting = rows.find(({ parameters }) =>
+    typeof parameters === "object" && samePss(stated, decodePss(decodeHex(parameters.der)))
+  );
+  return fitting && saltBytes >= 0 && saltBytes <= MAX_SALT_BYTES ? { ...fitting, saltBytes } : undefined;
+}
+
+/** More than fits beside the smallest hash into a signature of 16384 bits. */
+const MAX_SALT_BYTES = 2048;
+
+/** Why {@link decodeScheme} knows no scheme, to follow the name of the algorithm. */
+export function unsupportedReason(der: Uint8Array): string {
+  const { oid: dotted, parameters } = decodeAlgorithm(der);
+  if (schemesByOid(dotted).length === 0) return "is not supported";
+  if (dotted === OID_RSASSA_PSS) {
+    const { hash, maskHash } = parameters ? decodePss(parameters) : { hash: OID_SHA1, maskHash: OID_SHA1 };
+    const weak = hash === OID_SHA1 ? "" : "MGF1 with ";
+    if (maskHash === OID_SHA1 || hash === OID_SHA1) {
+      return `uses ${weak}SHA-1, which is broken: SHA-256 or longer is needed`;
+    }
+    if (hash !== maskHash) return "uses two hash algorithms, which is not supported";
+  }
+  return "has parameters that are not supported";
 }
 
 function sameParameters(row: SchemeRow, given: Bytes | undefined): boolean {
@@ -30,7 +57,9 @@ function sameParameters(row: SchemeRow, given: Bytes | undefined): boolean {
   if (given === undefined) return false;
   const wanted = decodeHex(row.parameters.der);
   if (equalBytes(given, wanted)) return true;
-  return row.oid === OID_RSASSA_PSS && samePss(decodePss(given), decodePss(wanted));
+  if (row.oid !== OID_RSASSA_PSS) return false;
+  const [own, other] = [decodePss(wanted), decodePss(given)];
+  return samePss(own, other) && own.saltBytes === other.saltBytes;
 }
 
 /** RSASSA-PSS-params (RFC 4055 section 3.1) with the defaults filled in. */
@@ -42,9 +71,9 @@ interface PssParameters {
   readonly trailer: number;
 }
 
-function samePss(a: PssParameters, b: PssParameters): boolean {
+function samePss(a: Omit<PssParameters, "saltBytes">, b: Omit<PssParameters, "saltBytes">): boolean {
   return a.hash === b.hash && a.maskGenerator === b.maskGenerator && a.maskHash === b.maskHash &&
-    a.saltBytes === b.saltBytes && a.trailer === b.trailer;
+    a.trailer === b.trailer;
 }
 
 function decodePss(der: Uint8Array): PssParameters {

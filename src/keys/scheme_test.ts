@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
-import { schemeRows } from "../alg/find.ts";
+import { findSchemeRow, schemeRows } from "../alg/find.ts";
 import { explicit, integer, nullDer, oid, sequence } from "../asn1/der.ts";
 import { OID_MGF1, OID_RSASSA_PSS, OID_SHA256, OID_SHA384 } from "../asn1/oid.ts";
 import type { Bytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
-import { decodeScheme, describeAlgorithm, encodeScheme } from "./scheme.ts";
+import { decodeScheme, describeAlgorithm, encodeScheme, unsupportedReason } from "./scheme.ts";
 
 const BYTES: Readonly<Record<string, string>> = {
   "ecdsa-sha256": "300a06082a8648ce3d040302",
@@ -56,7 +56,11 @@ Deno.test("what deviates: NULL missing is read, NULL too many is not, PSS by mea
   const salt = explicit(2, integer(32));
   assert.equal(decodeScheme(pss(bare, bare, salt))?.name, "rsa-pss-sha256");
   assert.equal(decodeScheme(pss(bare, bare, salt, explicit(3, integer(1))))?.name, "rsa-pss-sha256");
-  assert.equal(decodeScheme(pss(bare, bare)), undefined, "salt 20");
+  assert.deepEqual(decodeScheme(pss(bare, bare)), { ...findSchemeRow("rsa-pss-sha256"), saltBytes: 20 });
+  const maximal = explicit(2, integer(222));
+  assert.deepEqual(decodeScheme(pss(bare, bare, maximal)), { ...findSchemeRow("rsa-pss-sha256"), saltBytes: 222 });
+  assert.equal(decodeScheme(pss(bare, bare, explicit(2, integer(1_000_000)))), undefined, "a salt without end");
+  assert.match(unsupportedReason(sequence(oid(OID_RSASSA_PSS), sequence())), /uses SHA-1, which is broken/);
   assert.equal(decodeScheme(pss(bare, sequence(oid(OID_SHA384)), salt)), undefined, "other mask hash");
   assert.equal(decodeScheme(pss(bare, bare, salt, explicit(3, integer(2)))), undefined, "other trailer");
   assert.equal(decodeScheme(sequence(oid(OID_RSASSA_PSS))), undefined, "parameters are mandatory");

@@ -136,6 +136,11 @@ testWith("requests of OpenSSL are read and verified", { needs: ["openssl"] }, as
     ["-newkey", "ed448"],
     ["-newkey", "rsa:2048"],
     ["-newkey", "rsa:2048", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:32", "-sha256"],
+    // the salt is as long as it can be: 222, 206 and 190 bytes
+    ...["-sha256", "-sha384", "-sha512"].map((
+      hash,
+    ) => ["-newkey", "rsa:2048", "-sigopt", "rsa_padding_mode:pss", hash]),
+    ["-newkey", "rsa:2048", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:0", "-sha256"],
   ];
   const common = ["-nodes", "-subj", "/C=FR/O=Été/CN=a.test", "-utf8", "-addext", "subjectAltName=DNS:a.test,IP:::1"];
   for (const kind of kinds) {

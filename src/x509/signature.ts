@@ -1,8 +1,7 @@
-import { type SchemeRow, schemesByOid } from "../alg/find.ts";
+import type { SchemeRow } from "../alg/find.ts";
 import type { Bytes } from "../bytes.ts";
 import { InputError } from "../errors.ts";
-import { decodeScheme, describeAlgorithm } from "../keys/scheme.ts";
-import { decodeAlgorithm } from "../keys/spki.ts";
+import { decodeScheme, describeAlgorithm, unsupportedReason } from "../keys/scheme.ts";
 import { verifySignature } from "../keys/verify.ts";
 
 /** A signature with its AlgorithmIdentifier, as certificates, requests and CRLs carry it. */
@@ -30,9 +29,7 @@ export async function checkSignature(carried: CarriedSignature): Promise<Signatu
   try {
     const scheme = decodeScheme(algorithm);
     if (!scheme) {
-      const isKnown = schemesByOid(decodeAlgorithm(algorithm).oid).length > 0;
-      const problem = isKnown ? "has parameters that are not supported" : "is not supported";
-      const reason = `the signature algorithm ${describeAlgorithm(algorithm)} ${problem}`;
+      const reason = `the signature algorithm ${describeAlgorithm(algorithm)} ${unsupportedReason(algorithm)}`;
       return { valid: false, code: "signature.unsupported", reason };
     }
     const valid = await verifySignature({ spki, scheme, message, signature });
