@@ -96,6 +96,8 @@ interface Candidate {
   readonly alternative?: boolean;
 }
 
+/** Most certificates that are looked at of an x5chain or x5bag. */
+const MAX_BROUGHT = 20;
 /** Most keys that one signature is tried with. */
 const MAX_TRIES = 12;
 
@@ -191,7 +193,7 @@ class SignerCheck {
     this.#part = part;
     this.#given = given;
     this.#brought = [LABEL.X5CHAIN, LABEL.X5BAG].flatMap((label) =>
-      broughtCertificates(message, part, label).flatMap((der) =>
+      broughtCertificates(message, part, label).slice(0, MAX_BROUGHT).flatMap((der) =>
         readable(() => parseCertificate(plainBytes(der))) ?? []
       )
     );
