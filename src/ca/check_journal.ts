@@ -43,7 +43,7 @@ const HINT = "The next command that writes sets it right, or: qpki ca check --re
 export async function checkJournal(folder: string, findings: Findings, deps: Deps): Promise<JournalCheck> {
   const none: JournalCheck = { unfinished: false, interrupted: new Set(), keys: [], recorded: new Map() };
   try {
-    const { steps } = await planRecovery(folder, `${folder}/${LOCK_FILE}`);
+    const steps = await interruptedSteps(folder);
     for (const step of steps) tell(step, findings);
     const recorded = await readWhole(folder, findings, deps);
     return {
@@ -56,6 +56,17 @@ export async function checkJournal(folder: string, findings: Findings, deps: Dep
     findings.caught(error, { file: JOURNAL_FILE });
     return none;
   }
+}
+
+/** What two looks agree on: a command that came and went during one of them is told by neither. */
+async function interruptedSteps(folder: string): Promise<RecoveryStep[]> {
+  const look = async () => (await planRecovery(folder, `${folder}/${LOCK_FILE}`)).steps;
+  const first = await look();
+  if (first.length === 0) return [];
+  const second = await look();
+  return first.filter(({ action, seq, text }) =>
+    second.some((step) => step.action === action && step.seq === seq && step.text === text)
+  );
 }
 
 function tell({ action, text }: RecoveryStep, findings: Findings): void {
