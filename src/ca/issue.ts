@@ -55,8 +55,9 @@ export async function issueCertificate(ca: OpenCa, request: IssueRequest, deps: 
 }
 
 /**
- * Issues many certificates with one open CA: while the token signs some, others are built and verified; each group costs
- * one intent, one commit and one append to the index. Returns them in the order of the requests. On an error what was recorded before stays.
+ * Issues many certificates with one open CA: while the token signs a group, the next one is built and the last one written;
+ * each group costs one intent, one commit and one append to the index. Returns them in the order of the requests. On an error
+ * what was recorded before stays.
  */
 export async function issueBatch(
   ca: OpenCa,
@@ -65,23 +66,33 @@ export async function issueBatch(
 ): Promise<Certificate[]> {
   const { deps, parallel = 16, batch = 128, onIssued } = options;
   const issued: Certificate[] = [];
+  const prepare = (start: number) => settledLater(announceRequests(ca, requests.slice(start, start + batch), deps));
+  let next = prepare(0);
   let recording: Promise<void> = Promise.resolve();
   try {
     for (let start = 0; start < requests.length; start += batch) {
-      const group = requests.slice(start, start + batch);
-      const certificates = await signRequests(ca, group, { deps, parallel });
+      const ready = await next;
+      if (start + batch < requests.length) next = prepare(start + batch);
+      const certificates = await signAnnounced(ca, ready, { deps, parallel });
       await recording;
-      // the next group is signed while this one is written
-      recording = recordCertificates(ca, certificates, deps).then(() => {
-        issued.push(...certificates);
-        onIssued?.(certificates);
-      });
-      recording.catch(() => {});
+      recording = settledLater(
+        recordCertificates(ca, certificates, deps).then(() => {
+          issued.push(...certificates);
+          onIssued?.(certificates);
+        }),
+      );
     }
   } finally {
+    await Promise.allSettled([next]);
     await recording;
   }
   return issued;
+}
+
+/** A promise that is awaited in time, but perhaps after it was rejected. */
+function settledLater<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
 }
 
 /**
@@ -99,8 +110,22 @@ export async function signRequests(
   requests: readonly IssueRequest[],
   options: { readonly deps: Deps; readonly parallel?: number },
 ): Promise<Certificate[]> {
-  const { deps, parallel = 16 } = options;
-  const ready: { linted: LintedTbs; scheme: SchemeRow; intent: CertificateIntent }[] = [];
+  return await signAnnounced(ca, await announceRequests(ca, requests, options.deps), options);
+}
+
+/** A certificate that may be signed: it is in the journal and in the audit log. */
+interface AnnouncedRequest {
+  readonly linted: LintedTbs;
+  readonly scheme: SchemeRow;
+  readonly intent: CertificateIntent;
+}
+
+async function announceRequests(
+  ca: OpenCa,
+  requests: readonly IssueRequest[],
+  deps: Deps,
+): Promise<AnnouncedRequest[]> {
+  const ready: AnnouncedRequest[] = [];
   for (const request of requests) {
     checkInterrupted(deps);
     const spec = certificateSpec(ca, { ...request, notBefore: request.notBefore ?? wholeSecond(deps) });
@@ -125,6 +150,14 @@ export async function signRequests(
     },
   };
   await announceCertificates(announcer, "issue", ready.map(({ intent }) => intent));
+  return ready;
+}
+
+async function signAnnounced(
+  ca: OpenCa,
+  ready: readonly AnnouncedRequest[],
+  { deps, parallel = 16 }: { readonly deps: Deps; readonly parallel?: number },
+): Promise<Certificate[]> {
   return await pipeline(ready, parallel, async ({ linted, scheme }) => {
     checkInterrupted(deps);
     return await signCertificate(linted, signerWith(ca, scheme), ca.altSigner);
