@@ -24,6 +24,8 @@ export interface Flag {
   /** Older spellings read as this flag. */
   readonly aliases?: readonly string[];
   readonly complete?: Completion;
+  /** Values that completion offers; others may be taken as well. */
+  readonly suggestions?: readonly string[];
   /** Of a file that is written: it is a private key, and may replace another one with --force. */
   readonly privateKey?: boolean;
   /** Of a file that is written: the command itself decides whether it may be one that it reads. */

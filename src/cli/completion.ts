@@ -94,7 +94,8 @@ function spellings(flag: Flag): string[] {
 
 async function valuesOf(flag: Flag, line: Line, io: Io): Promise<string[]> {
   const kind = flag.complete ?? (flag.name === "version" ? "version" : undefined);
-  return flag.choices ? [...flag.choices] : await namesOf(kind, line, io);
+  const known = flag.choices ?? flag.suggestions;
+  return known ? [...known] : await namesOf(kind, line, io);
 }
 
 async function namesOf(kind: Completion | undefined, { given, operands }: Line, io: Io): Promise<string[]> {

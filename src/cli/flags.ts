@@ -1,6 +1,6 @@
 import { keyRows } from "../alg/find.ts";
 import { decodeHex, encodeHex } from "../bytes.ts";
-import { UsageError } from "../errors.ts";
+import { InputError, UsageError } from "../errors.ts";
 import type { KeyRef, Pkcs11KeyRef } from "../keys/types.ts";
 import type { Argument, Context, Flag, Input } from "./command.ts";
 
@@ -192,6 +192,20 @@ export const SERIAL_ARGUMENT: Argument = {
 /** `flag` with older spellings. */
 export function aliased(flag: Flag, ...aliases: string[]): Flag {
   return { ...flag, aliases: [...flag.aliases ?? [], ...aliases] };
+}
+
+/**
+ * What `work` makes of the value of a flag: a value that cannot be is wrong usage.
+ * @throws {UsageError} for an InputError of `work`.
+ */
+export function fromFlag<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    const { message, code, hint } = error;
+    throw new UsageError(message, { code, cause: error.cause, ...(hint === undefined ? {} : { hint }) });
+  }
 }
 
 /** `flag` that must be given. */

@@ -1,5 +1,10 @@
 import type { Flag } from "./command.ts";
 
+const REASONS = [
+  ...["unspecified", "keyCompromise", "cACompromise", "affiliationChanged", "superseded", "cessationOfOperation"],
+  ...["certificateHold", "privilegeWithdrawn", "aACompromise"],
+];
+
 /** Flags of the commands that revoke. */
 
 /** Why. */
@@ -8,8 +13,8 @@ export const REASON: Flag = {
   short: "r",
   value: "REASON",
   default: "unspecified",
-  description: "unspecified, keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation, " +
-    "certificateHold, privilegeWithdrawn or aACompromise",
+  suggestions: REASONS,
+  description: `${REASONS.slice(0, -1).join(", ")} or ${REASONS.at(-1)}`,
 };
 
 /** Whether others learn of it at once. */

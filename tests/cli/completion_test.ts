@@ -45,6 +45,16 @@ Deno.test("names of algorithms, profiles and versions are completed", async () =
   assert.deepEqual(await candidates("credential", "activate", "bob", ...creds, "--version", ""), []);
 });
 
+Deno.test("flags with words of their own offer these and no others", async () => {
+  const hybrid = await candidates("csr", "gen", "--hybrid", "");
+  assert.ok(hybrid.includes("ml-dsa-65") && hybrid.includes("slh-dsa-sha2-128s"), hybrid.join());
+  assert.deepEqual(hybrid.filter((name) => /kem|ecdsa|rsa/.test(name)), []);
+  assert.deepEqual((await candidates("csr", "gen", "--composite", "")).sort(), ["ml-dsa-44", "ml-dsa-65", "ml-dsa-87"]);
+  assert.ok((await candidates("cert", "revoke", "--reason", "")).includes("keyCompromise"));
+  assert.deepEqual(await candidates("credential", "revoke", "x", "--reason", "sup"), ["superseded"]);
+  assert.ok((await candidates("crl", "gen", "--algo", "")).includes("ml"));
+});
+
 Deno.test("each shell has its script", async () => {
   for (const shell of SHELLS) {
     const { status, stdout } = await runInProcess(["completion", shell]);

@@ -66,6 +66,28 @@ Deno.test("with --json an error is one document on stderr and stdout stays empty
   }
 });
 
+Deno.test("a flag's value that cannot be is wrong usage, a folder that is not there bad input", async () => {
+  using tmp = tempFolder();
+  const request = ["csr", "gen", "-a", "p256", "--cn", "x", "--keyout", tmp.join("k"), "-o", tmp.join("c")];
+  const table: readonly [argv: string[], status: number, message: RegExp][] = [
+    [["cert", "revoke", "01", "--reason", "bogus"], 2, /there is no such reason/],
+    [["credential", "revoke", "x", "--reason", "bogus"], 2, /there is no such reason/],
+    ...["--ip 1.2.3", "--country DEU", "--dns a..b", "--email x", "--uri :"].map((words) =>
+      [[...request, ...words.split(" ")], 2, /^error: Cannot (use|encode) /] as [string[], number, RegExp]
+    ),
+    [["key", "list", "--dir", "nosuch"], 4, /"nosuch": no such folder/],
+    [["ca", "list", "--dir", "nosuch"], 4, /"nosuch": no such folder/],
+    [["credential", "list", "-c", "nosuch"], 4, /"nosuch": no such folder/],
+    [["key", "list", "--dir", tmp.write("file", "")], 4, /it is not a folder/],
+  ];
+  for (const [argv, status, message] of table) {
+    const result = await runInProcess(argv);
+    assert.equal(result.status, status, `${argv.join(" ")}: ${result.stderr}`);
+    assert.match(result.stderr, message);
+  }
+  assert.deepEqual([...Deno.readDirSync(tmp.path)].map(({ name }) => name), ["file"]);
+});
+
 Deno.test("an interrupted command ends with 130", async () => {
   const controller = new AbortController();
   controller.abort();

@@ -1,9 +1,9 @@
 import { caFacts, findCaFolders } from "../../../ca/info.ts";
-import { InputError, QpkiError } from "../../../errors.ts";
-import { pathExists } from "../../../files.ts";
+import { QpkiError } from "../../../errors.ts";
 import { CaStore } from "../../../store/ca.ts";
 import { joinPath } from "../../../store/layout.ts";
 import type { Command } from "../../command.ts";
+import { requireFolder } from "../../folder_input.ts";
 import { table } from "../../table.ts";
 
 /** `qpki ca list`. */
@@ -21,9 +21,7 @@ const command: Command = {
   async run(input, ctx) {
     const top = input.text("dir")!;
     const absolute = joinPath(ctx.cwd, top);
-    if (!await pathExists(absolute)) {
-      throw new InputError(`Cannot look for CAs in "${top}": no such folder`, { code: "file.not_found", file: top });
-    }
+    await requireFolder(absolute, top);
     const found = [];
     for (const folder of await findCaFolders(absolute)) {
       const path = top + folder.slice(absolute.length);

@@ -9,7 +9,7 @@ import { joinPath } from "../../../store/layout.ts";
 import { normalizeSerial } from "../../../x509/serial.ts";
 import type { Command } from "../../command.ts";
 import { givenDays } from "../../crl_input.ts";
-import { CA_DIR, CA_PASSPHRASE, SERIAL_ARGUMENT } from "../../flags.ts";
+import { CA_DIR, CA_PASSPHRASE, fromFlag, SERIAL_ARGUMENT } from "../../flags.ts";
 import { CRL_DAYS, GEN_CRL, REASON } from "../../revoke_flags.ts";
 
 /** `qpki cert revoke SERIAL`. */
@@ -32,7 +32,7 @@ const command: Command = {
   ],
   async run(input, ctx) {
     const folder = input.text(CA_DIR.name)!;
-    const reason = readReason(input.text(REASON.name)!);
+    const reason = fromFlag(() => readReason(input.text(REASON.name)!));
     const days = givenDays(input, CRL_DAYS.name);
     const store = await CaStore.open(joinPath(ctx.cwd, folder));
     const versions = await IssuingVersions.open(store);

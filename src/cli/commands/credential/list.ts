@@ -6,6 +6,7 @@ import { credentialIds, CredentialStore } from "../../../store/credential.ts";
 import { joinPath } from "../../../store/layout.ts";
 import type { Command } from "../../command.ts";
 import { CRED_DIR } from "../../flags.ts";
+import { requireFolder } from "../../folder_input.ts";
 import { table } from "../../table.ts";
 import { revocationLookup, REVOKING_CA } from "./_text.ts";
 
@@ -17,6 +18,8 @@ const command: Command = {
   async run(input, ctx) {
     const shown = input.text(CRED_DIR.name)!;
     const credDir = joinPath(ctx.cwd, shown);
+    // before the first one there is none
+    if (shown !== CRED_DIR.default) await requireFolder(credDir, shown);
     const lookup = revocationLookup(input, ctx);
     const found = [];
     for (const id of await credentialIds(credDir)) {

@@ -13,7 +13,7 @@ import { joinPath } from "../../../store/layout.ts";
 import { normalizeSerial } from "../../../x509/serial.ts";
 import type { Command, Context, Input } from "../../command.ts";
 import { givenDays } from "../../crl_input.ts";
-import { CA_DIR, CA_PASSPHRASE, CRED_DIR } from "../../flags.ts";
+import { CA_DIR, CA_PASSPHRASE, CRED_DIR, fromFlag } from "../../flags.ts";
 import { CRL_DAYS, GEN_CRL, REASON } from "../../revoke_flags.ts";
 import { CREDENTIAL_VERSION, ID_ARGUMENT, ISSUING_CA } from "./_text.ts";
 
@@ -43,7 +43,7 @@ const command: Command = {
     const wanted = input.text(CREDENTIAL_VERSION.name);
     const isAll = input.on("all");
     if (isAll && wanted !== undefined) throw new UsageError("Cannot use --all together with --version");
-    const reason = readReason(input.text(REASON.name)!);
+    const reason = fromFlag(() => readReason(input.text(REASON.name)!));
     const days = givenDays(input, CRL_DAYS.name);
     const store = await CredentialStore.open(joinPath(ctx.cwd, input.text(CRED_DIR.name)!), input.argument("id")!);
     const ids = isAll ? Object.keys(store.meta.versions) : [store.version(wanted).id];

@@ -25,6 +25,7 @@ const command: Command = {
     {
       name: "algo",
       value: "FAMILY",
+      suggestions: ["ec", "rsa", "ml", "slh", "catalyst", "composite"],
       description: "only the CRLs of this algorithm, family (ec, rsa, ml, slh) or mode (catalyst, composite)",
     },
     { name: "all", description: "the CRLs of all algorithms; this is the default" },

@@ -2,8 +2,9 @@ import { findKeyRow, type KeyRow, partsOf } from "../../../alg/find.ts";
 import { contentFromNames, type RequestContent } from "../../../credential/request_names.ts";
 import { InputError, UsageError } from "../../../errors.ts";
 import type { CompiledProfile } from "../../../profile/types.ts";
+import { encodeExtensions } from "../../../x509/extensions/mod.ts";
 import type { Context, Flag, Input } from "../../command.ts";
-import { ALGORITHM, PROFILE } from "../../flags.ts";
+import { ALGORITHM, fromFlag, PROFILE } from "../../flags.ts";
 import { givenVariables } from "../../profile_input.ts";
 
 /** What a request is about, without a profile. */
@@ -41,7 +42,7 @@ export async function requestContent(input: Input, ctx: Context): Promise<Wanted
     const value = input.text(flag);
     return value === undefined ? {} : { [field]: value };
   };
-  const content = contentFromNames({
+  const content = checkedContent({
     ...text("cn", "commonName"),
     ...text("org", "organization"),
     ...text("ou", "organizationalUnit"),
@@ -58,6 +59,15 @@ export async function requestContent(input: Input, ctx: Context): Promise<Wanted
     });
   }
   return { content, ...row };
+}
+
+/** Names that no certificate can have are told before anything is made. */
+function checkedContent(names: Parameters<typeof contentFromNames>[0]): RequestContent {
+  return fromFlag(() => {
+    const content = contentFromNames(names);
+    encodeExtensions(content.extensions ?? {});
+    return content;
+  });
 }
 
 async function profileContent(

@@ -1,4 +1,4 @@
-import { findCompositeRow, findKeyRow, type KeyRow, partsOf } from "../../../alg/find.ts";
+import { findCompositeRow, findKeyRow, type KeyRow, keyRows, partsOf } from "../../../alg/find.ts";
 import { isQuantumSafe } from "../../../alg/quantum.ts";
 import type { RequestKey } from "../../../credential/request_keys.ts";
 import { InputError, UsageError } from "../../../errors.ts";
@@ -10,6 +10,10 @@ import type { Context, Flag, Input } from "../../command.ts";
 import { hsmRef, KEY, PASSPHRASE } from "../../flags.ts";
 import { hasAttestKeyInToken } from "./_attest.ts";
 import type { Wanted } from "./_content.ts";
+
+function nameOf({ name }: KeyRow): string {
+  return name;
+}
 
 /** File for a new key. */
 export const KEYOUT: Flag = {
@@ -25,7 +29,7 @@ export const HYBRID: Flag = {
   name: "hybrid",
   value: "NAME",
   description: "algorithm of an alternative key: asks for a Catalyst certificate",
-  complete: "algorithm",
+  suggestions: keyRows().filter((row) => isQuantumSafe(row) && row.kind === "signature" && !row.parts).map(nameOf),
 };
 
 /** Asks for a composite certificate. */
@@ -33,7 +37,7 @@ export const COMPOSITE: Flag = {
   name: "composite",
   value: "NAME",
   description: "post-quantum algorithm that joins the one of --algorithm: asks for a composite certificate",
-  complete: "algorithm",
+  suggestions: [...new Set(keyRows().flatMap((row) => partsOf(row)?.pqc ?? []))].map(nameOf),
 };
 
 /** File for the new second key. */

@@ -3,6 +3,7 @@ import type { KeyInfo } from "../../../keys/types.ts";
 import { joinPath } from "../../../store/layout.ts";
 import type { Command, Context, Input } from "../../command.ts";
 import { HSM_CONFIG, hsmConfigPath } from "../../flags.ts";
+import { requireFolder } from "../../folder_input.ts";
 import { table } from "../../table.ts";
 import { keyJson, shown } from "./_key.ts";
 
@@ -27,6 +28,7 @@ async function inFolder(input: Input, ctx: Context): Promise<KeyInfo[]> {
   const { listKeyFiles } = await import("../../../keys/key_files.ts");
   const folder = input.text("dir") ?? ".";
   const absolute = joinPath(ctx.cwd, folder);
+  await requireFolder(absolute, folder);
   const keys = await listKeyFiles(absolute);
   // shown as the operator wrote the folder
   return keys.map((info) =>
