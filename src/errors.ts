@@ -114,6 +114,13 @@ export class InterruptedError extends QpkiError {
   }
 }
 
+/** A name with its article, as it is spoken: `an ECDSA P-256`, `an ML-DSA-65`, `a brainpool`. */
+export function withArticle(name: string): string {
+  // letters that are spelt out begin with a vowel when their names do
+  const vowel = /^[A-Z]{2}|^[A-Z]\d/.test(name) ? /^[AEFHILMNORSX]/ : /^[aeio]/i;
+  return `${vowel.test(name) ? "an" : "a"} ${name}`;
+}
+
 /**
  * The nearest of `candidates` to a mistyped `word`, or undefined when none is close (edit distance above a third of the
  * word's length).

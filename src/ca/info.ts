@@ -1,11 +1,15 @@
 import { lookUpKeyRow } from "../alg/find.ts";
+import { OID_AT_COMMON_NAME } from "../asn1/oid.ts";
+import { readFileBytes } from "../files.ts";
 import { decodeScheme, describeAlgorithm } from "../keys/scheme.ts";
 import { describeSpki } from "../keys/spki.ts";
 import { type CaStore, isCaFolder } from "../store/ca.ts";
+import { joinPath } from "../store/layout.ts";
 import type { CaVersion, KeyEntry, KeyMode } from "../store/meta.ts";
 import { alternativeParts } from "../x509/alternative.ts";
 import { alternativeSpki, basicConstraints, isSelfIssued } from "../x509/certificate.ts";
-import { formatName } from "../x509/name.ts";
+import { readCsr } from "../x509/csr.ts";
+import { formatName, nameAttribute } from "../x509/name.ts";
 import type { Certificate } from "../x509/types.ts";
 import { modeOf } from "./certificates.ts";
 import { formatInstant } from "./deps.ts";
@@ -69,7 +73,7 @@ export async function caFacts(store: CaStore, at: Date): Promise<CaFacts> {
   const certificate = certificates[0];
   return {
     path: store.folder,
-    subject: certificate ? formatName(certificate.subject) : String(meta.subject.common_name ?? ""),
+    subject: certificate ? formatName(certificate.subject) : await requestedSubject(store, version),
     role: roleOf(store, certificate),
     active: meta.active,
     status: version.status,
@@ -93,6 +97,16 @@ export async function caFacts(store: CaStore, at: Date): Promise<CaFacts> {
       algorithms: each.algos,
     })),
   };
+}
+
+/** Subject that a pending version has asked for. */
+async function requestedSubject({ folder, meta }: CaStore, { csr }: CaVersion): Promise<string> {
+  if (csr !== undefined) {
+    const file = await readFileBytes(joinPath(folder, csr)).catch(() => undefined);
+    if (file) return formatName(readCsr(file, csr).subject);
+  }
+  const { common_name: name } = meta.subject;
+  return name ? formatName([[nameAttribute(OID_AT_COMMON_NAME, String(name))]]) : "";
 }
 
 /** Every folder below `top` (itself included) that holds a CA, sorted; hidden folders and links are not entered. */

@@ -1,4 +1,5 @@
 import type { KeyRow, SchemeRow } from "../alg/find.ts";
+import { withArticle } from "../errors.ts";
 import { fileError, pathExists, syncFolder } from "../files.ts";
 import type { Key, KeyProvider, KeyRef } from "../keys/types.ts";
 import { parentFolder } from "../store/layout.ts";
@@ -37,7 +38,7 @@ export async function makeKey(wish: KeyWish, deps: Deps, undo: AsyncDisposableSt
   if (ref.type === "software" && await isReplacement(wish)) return await makeReplacement(wish, ref.path, deps, undo);
   await prepareKey(wish);
   checkInterrupted(deps);
-  deps.progress(`Generating a ${row.label} key`);
+  deps.progress(`Generating ${withArticle(row.label)} key`);
   const announced: (() => Promise<void>)[] = [];
   const announce = wish.announce && (async (names: KeyRef) => void announced.push(await wish.announce!(names)));
   try {
@@ -68,7 +69,7 @@ async function makeReplacement(wish: KeyWish, path: string, deps: Deps, undo: As
   const temporary = `${path}.${crypto.randomUUID().slice(0, 8)}.tmp`;
   undo.defer(() => Deno.remove(temporary).catch(() => {}));
   checkInterrupted(deps);
-  deps.progress(`Generating a ${row.label} key`);
+  deps.progress(`Generating ${withArticle(row.label)} key`);
   const key = await provider.generate(row, { type: "software", path: temporary });
   return {
     key,

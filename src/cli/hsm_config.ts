@@ -112,7 +112,7 @@ class Reader {
     if (text.length > MAX_CHARACTERS) {
       throw new InputError(`Cannot read "${path}": longer than ${MAX_CHARACTERS} characters`, { file: path });
     }
-    const document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
+    const document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, uniqueKeys: false });
     const [problem] = [...document.errors, ...document.warnings];
     if (problem) this.fail(problem.message.split("\n")[0]!.replace(/\.$/, ""), problem.pos[0]);
     this.root = document.contents;
@@ -139,6 +139,7 @@ class Reader {
       const name = isScalar(key) ? String(key.value) : "";
       const at = key.range?.[0] ?? 0;
       if (!known.includes(name)) this.#unknownKey(name, at, known);
+      if (fields.has(name)) this.fail(`the key "${name}" is there twice`, at);
       if (isAlias(value)) this.fail(`the value of ${name} must not be an alias (*)`, value);
       fields.set(name, { at, value });
     }

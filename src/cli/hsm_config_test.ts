@@ -68,7 +68,7 @@ Deno.test("every mistake names its line and column", () => {
     [yaml(`lib: ${LIB}`, "slot: 0", "pin_command: echo $PIN"), /not run by a shell/, "6:16", /list/],
     [yaml(`lib: ${LIB}`, "slot: 0", "pin_command: []"), /list of texts/, "6:16"],
     [yaml(`lib: ${LIB}`, "slot: 0", "pin_credential: ../x"), /name of a systemd credential/, "6:19"],
-    [yaml(`lib: ${LIB}`, "lib: again", "slot: 0"), /keys must be unique/i, "5:"],
+    [yaml(`lib: ${LIB}`, "lib: again", "slot: 0"), /the key "lib" is there twice/, "5:"],
     [yaml(`lib: &a ${LIB}`, "token: *a"), /must not be an alias/, "5:10"],
     ["type: cng\npkcs11: {lib: x, slot: 0}\n", /type "cng" is unknown/, "1:7"],
     ["type: pkcs11\n", /"pkcs11" is missing/, "1:1"],

@@ -1,7 +1,7 @@
 import { findSchemeRow, type KeyRow, partsOf, type SchemeRow } from "../alg/find.ts";
 import type { CompositeFacts } from "../alg/registry.ts";
 import { type Bytes, concatBytes } from "../bytes.ts";
-import { InputError } from "../errors.ts";
+import { InputError, withArticle } from "../errors.ts";
 import type { SignFunction } from "./back_end_types.ts";
 import { prehash } from "./digest.ts";
 import { describeSpki, encodeSpki } from "./spki.ts";
@@ -71,7 +71,9 @@ export function compositeSpki(row: KeyRow, pqcSpki: Uint8Array, classicalSpki: U
   for (const half of ["pqc", "classical"] as const) {
     if (given[half].row === wanted[half]) continue;
     throw new InputError(
-      `Cannot make a ${row.label} key: its part is to be ${wanted[half].label}, and is ${given[half].description}`,
+      `Cannot make ${withArticle(row.label)} key: its part is to be ${wanted[half].label}, and is ${
+        given[half].description
+      }`,
       { code: "composite.parts" },
     );
   }
@@ -85,7 +87,9 @@ export function compositeSpki(row: KeyRow, pqcSpki: Uint8Array, classicalSpki: U
 export function splitCompositeSpki(spki: Uint8Array): Halves<Bytes> & { readonly row: KeyRow } {
   const { row, description, publicKey } = describeSpki(spki);
   if (!row?.parts) {
-    throw new InputError(`Cannot take a ${description} key apart: it is one key`, { code: "composite.parts" });
+    throw new InputError(`Cannot take ${withArticle(description)} key apart: it is one key`, {
+      code: "composite.parts",
+    });
   }
   return { row, ...splitPublicKey(row, publicKey) };
 }

@@ -1,6 +1,6 @@
 import type { KeyRow, SchemeRow } from "../alg/find.ts";
 import { decodeHex, encodeHex, equalBytes, randomBytes } from "../bytes.ts";
-import { InterruptedError, QpkiError, TokenError, UsageError } from "../errors.ts";
+import { InterruptedError, QpkiError, TokenError, UsageError, withArticle } from "../errors.ts";
 import type { GenerateOptions, Pkcs11KeyRef } from "../keys/types.ts";
 import { type AttributeValue, encodeValue, type Template } from "./attributes.ts";
 import { encodeMechanism } from "./codec.ts";
@@ -53,9 +53,12 @@ export async function prepareKey(
   { ref, scheme }: { ref: Pkcs11KeyRef; scheme?: SchemeRow | undefined },
 ): Promise<void> {
   if (ref.label === undefined && ref.keyId === undefined) {
-    throw new UsageError(`Cannot generate a ${row.label} key in token "${ctx.label}": it has neither label nor id`, {
-      hint: "Use --key-label, --key-id, or both",
-    });
+    throw new UsageError(
+      `Cannot generate ${withArticle(row.label)} key in token "${ctx.label}": it has neither label nor id`,
+      {
+        hint: "Use --key-label, --key-id, or both",
+      },
+    );
   }
   requireMechanisms(ctx, row, scheme);
   const { label, id } = keyFilter(ref);
@@ -118,7 +121,7 @@ async function makePair(ctx: TokenContext, session: Session, pair: NewPair): Pro
   const dialect = requireMechanisms(ctx, row);
   const templates = keyTemplates(ctx.driver, row, { names: pair, dialect });
   const mechanism = encodeMechanism(ctx.slot.module.ffi, dialect.generate, dialect.parameter);
-  const action = `generate a ${row.label} key in token "${ctx.label}"`;
+  const action = `generate ${withArticle(row.label)} key in token "${ctx.label}"`;
   const handles = await session.generateKeyPair(mechanism, templates, action);
   pair.handles = handles;
   pair.epoch = ctx.login.epoch;

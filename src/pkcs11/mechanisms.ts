@@ -1,6 +1,6 @@
 import { defaultScheme, type KeyRow, keyRows, type SchemeRow } from "../alg/find.ts";
 import type { Family } from "../alg/registry.ts";
-import { TokenError } from "../errors.ts";
+import { TokenError, withArticle } from "../errors.ts";
 import { chooseMechanism, type SignUse } from "./codec.ts";
 import type { TokenContext } from "./context.ts";
 import { dialectsOf, type RowDialect } from "./dialect.ts";
@@ -71,7 +71,7 @@ const KEY_SIZES: Readonly<Partial<Record<Family, KeySizes>>> = {
  * @throws {TokenError} `mechanism.absent`, naming the mechanism and the token.
  */
 export function requireMechanisms(ctx: TokenContext, row: KeyRow, scheme?: SchemeRow): RowDialect {
-  const action = `generate a ${row.label} key`;
+  const action = `generate ${withArticle(row.label)} key`;
   if (ctx.driver.refuses.includes(row.name)) {
     throw absent(ctx, { row, action, reason: `tokens of its kind ("${ctx.driver.name}") do not take such keys` });
   }

@@ -1,6 +1,6 @@
 import type { KeyRow } from "../alg/find.ts";
 import { decodeHex, encodeHex, equalBytes } from "../bytes.ts";
-import { TokenError, UsageError } from "../errors.ts";
+import { TokenError, UsageError, withArticle } from "../errors.ts";
 import type { KeyInfo, Pkcs11KeyRef } from "../keys/types.ts";
 import { type Attributes, BOOLEAN_ATTRIBUTES, type Template } from "./attributes.ts";
 import { constantBytes } from "./codec.ts";
@@ -259,12 +259,15 @@ export async function refuseTaken(
         if (part === "id" ? !sameId(found, filter.id!) : found.text("CKA_LABEL") !== filter.label) continue;
         if (except.some((id) => sameId(found, id))) continue;
         const name = part === "id" ? `id ${encodeHex(filter.id!)}` : `label "${filter.label}"`;
-        throw new TokenError(`Cannot generate a ${row.label} key in token "${ctx.label}": a key with ${name} exists`, {
-          code: "key.exists",
-          hint: `It is label ${found.describe("CKA_LABEL")}, id ${found.describe("CKA_ID")}, type ${
-            found.describe("CKA_KEY_TYPE")
-          }; choose another name, or delete that key first`,
-        });
+        throw new TokenError(
+          `Cannot generate ${withArticle(row.label)} key in token "${ctx.label}": a key with ${name} exists`,
+          {
+            code: "key.exists",
+            hint: `It is label ${found.describe("CKA_LABEL")}, id ${found.describe("CKA_ID")}, type ${
+              found.describe("CKA_KEY_TYPE")
+            }; choose another name, or delete that key first`,
+          },
+        );
       }
     }
   }

@@ -38,7 +38,11 @@ export async function findToken(module: Module, selector: TokenSelector): Promis
       if (last || !isTransient(error)) throw error;
     }
     const matching = tokens.filter((token) => matches(token, selector));
-    if (matching.length === 1 && (last || isComplete(matching[0]!))) return matching[0]!;
+    const [only] = matching;
+    if (only && matching.length === 1 && (last || isComplete(only))) {
+      if (isBlank(only)) throw notInitialised(only, module);
+      return only;
+    }
     if (matching.length > 1) {
       throw new TokenError(`Cannot choose a token: ${matching.length} tokens have ${wanted}`, {
         code: "token.ambiguous",
@@ -72,6 +76,18 @@ export function presentTokens(module: Module): FoundToken[] {
 /** Whether a token shows all that a token has; half of it may be unreadable while another process writes. */
 function isComplete({ info }: FoundToken): boolean {
   return info.serial !== "" && hasFlag(info.flags, "CKF_TOKEN_INITIALIZED");
+}
+
+function isBlank({ info }: FoundToken): boolean {
+  return info.label === "" && info.serial === "" && !hasFlag(info.flags, "CKF_TOKEN_INITIALIZED");
+}
+
+function notInitialised({ slot }: FoundToken, module: Module): TokenError {
+  return new TokenError(`Cannot use the token in slot ${slot.id}: it is not initialised`, {
+    code: "token.not_initialised",
+    hint: `Initialise it first, for example: pkcs11-tool --module ${module.ffi.path} --slot ${slot.id} --init-token ` +
+      "--label NAME",
+  });
 }
 
 function describeSelector({ token, tokenSerial, slot }: TokenSelector): string {

@@ -1,7 +1,7 @@
 import { integer } from "../asn1/der.ts";
 import { OID_EXTENSION_REQUEST } from "../asn1/oid.ts";
 import { type Bytes, encodePem, equalBytes } from "../bytes.ts";
-import { InputError, OperationError } from "../errors.ts";
+import { InputError, OperationError, withArticle } from "../errors.ts";
 import { describeSpki } from "../keys/spki.ts";
 import type { Signer } from "../keys/types.ts";
 import { alternativeAlgorithmExtension, alternativeKeyExtension, signAlternative } from "./alternative.ts";
@@ -80,17 +80,19 @@ function checkKeys(
   const { possession, spki } = spec;
   const { row, description } = describeSpki(spki);
   if (possession && row?.kind !== "kem") {
-    throw requestError("possession.not_allowed", `a ${description} key must sign its own request`);
+    throw requestError("possession.not_allowed", `${withArticle(description)} key must sign its own request`);
   }
   if (row?.kind === "kem") {
     if (!possession) {
       throw requestError(
         "possession.missing",
-        `a ${description} key cannot sign`,
+        `${withArticle(description)} key cannot sign`,
         "Name a signature certificate of the same subject and its key, which sign the request (RFC 9883)",
       );
     }
-    if (altSigner) throw requestError("possession.not_allowed", `a ${description} key has no alternative key`);
+    if (altSigner) {
+      throw requestError("possession.not_allowed", `${withArticle(description)} key has no alternative key`);
+    }
     const problem = attestationProblem({ subject: encodeName(spec.subject), extensions }, possession.certificate);
     if (problem !== undefined) throw requestError("possession.foreign", problem);
   }

@@ -1,4 +1,4 @@
-import { InputError } from "../errors.ts";
+import { InputError, withArticle } from "../errors.ts";
 import { describeSpki } from "../keys/spki.ts";
 import { checkAlternativeSignature, partialReason } from "./alternative.ts";
 import { preRequestInfo, requestedAlternative } from "./csr_attributes.ts";
@@ -62,13 +62,14 @@ export async function verifyCsr(csr: Csr, options: CsrVerifyOptions = {}): Promi
     const { row, description } = describeSpki(csr.spki);
     if (row?.kind === "kem") {
       if (statement) return await verifyAttested(csr, statement, options);
-      const reason = `a ${description} key cannot sign its own request, and there is no statement of possession ` +
+      const reason =
+        `${withArticle(description)} key cannot sign its own request, and there is no statement of possession ` +
         "(RFC 9883) signed with a certified signature key";
       return refusal("possession.missing", reason);
     }
     if (statement) {
       const reason =
-        `a ${description} key must sign its own request: a statement of possession (RFC 9883) is only for ` +
+        `${withArticle(description)} key must sign its own request: a statement of possession (RFC 9883) is only for ` +
         "keys that cannot";
       return refusal("possession.not_allowed", reason);
     }

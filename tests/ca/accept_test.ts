@@ -25,6 +25,7 @@ testWith("ca init --csr-only, ca accept: an issuing CA below an offline root", {
   const meta = JSON.parse(tmp.read("sub/ca.meta.json"));
   assert.equal(meta.active, "");
   assert.equal(meta.versions.v1.status, "pending");
+  assert.equal((await runJson(["ca", "info", "-d", sub]) as { subject: string }).subject, "CN=Issuing");
 
   const early = await runCli(["crl", "gen", "-d", sub]);
   assert.equal(early.code, 4, describe("crl gen", early));

@@ -58,7 +58,7 @@ const CASES: [what: string, row: string, FakeMechanism[], RegExp | undefined][] 
     "no generation",
     "ml-dsa-65",
     dsa({}, {}).slice(1),
-    /generate a ML-DSA-65 key .*: the token lacks CKM_ML_DSA_KEY_PAIR_GEN$/,
+    /generate an ML-DSA-65 key .*: the token lacks CKM_ML_DSA_KEY_PAIR_GEN$/,
   ],
   [
     "a signing mechanism that only verifies",

@@ -316,7 +316,7 @@ testWith("a mechanism that is absent is named before anything is made", { needs:
   const before = await provider.objects();
   await assert.rejects(provider.generate(P256, refTo({ label: "new" })), {
     code: "mechanism.absent",
-    message: /Cannot generate a ECDSA P-256 key in token "qpki-test": the token lacks CKM_EC_KEY_PAIR_GEN/,
+    message: /Cannot generate an ECDSA P-256 key in token "qpki-test": the token lacks CKM_EC_KEY_PAIR_GEN/,
   });
   assert.deepEqual(await provider.objects(), before);
   assert.equal(ffi.count("C_GenerateKeyPair"), 0);

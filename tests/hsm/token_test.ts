@@ -13,10 +13,10 @@ import { open, optionsFor, ownToken, refTo, shimFor } from "./support.ts";
 testWith("a token is found by label, serial and slot", { needs: ["softhsm"] }, async () => {
   using token = ownToken({ label: "mine" });
   token.addToken("other");
-  const { serial, slot } = await (async () => {
+  const { serial, slot, blank } = await (async () => {
     await using provider = await open(token);
     assert.equal(provider.driverName, "softhsm2");
-    return { serial: provider.tokenInfo().serial, slot: provider.slot.id };
+    return { serial: provider.tokenInfo().serial, slot: provider.slot.id, blank: blankSlot(provider.slot.module) };
   })();
   for (const selector of [{ token: "mine" }, { token: "mine   " }, { tokenSerial: serial }, { slot }]) {
     await using provider = await open(token, selector);
@@ -25,6 +25,11 @@ testWith("a token is found by label, serial and slot", { needs: ["softhsm"] }, a
   for (const selector of [{ token: "mine", slot }, { token: undefined }]) {
     await assert.rejects(open(token, selector), { code: "hsm.selector", exit: EXIT.INPUT });
   }
+  await assert.rejects(open(token, { token: undefined, slot: blank }), (error: TokenError) => {
+    assert.equal(error.code, "token.not_initialised");
+    assert.match(error.hint!, new RegExp(`--slot ${blank} --init-token`));
+    return true;
+  });
   for (const [selector, wanted] of [[{ token: "nope" }, 'label "nope"'], [{ slot: 4711 }, "slot 4711"]] as const) {
     await assert.rejects(open(token, selector), (error: TokenError) => {
       assert.equal(error.code, "token.not_found");
@@ -36,6 +41,11 @@ testWith("a token is found by label, serial and slot", { needs: ["softhsm"] }, a
     });
   }
 });
+
+/** SoftHSM2 always shows one more token, for the next one that is made. */
+function blankSlot(module: Module): number {
+  return module.slots().find((slot) => slot.token()?.label === "")!.id;
+}
 
 testWith("two tokens with one label are ambiguous, their serials are listed", { needs: ["softhsm"] }, async () => {
   using token = ownToken({ label: "twin" });

@@ -8,7 +8,7 @@ import { caDir, DIR, OVERWRITE, writeProfiles } from "./_profile.ts";
 /** `qpki profile export NAME [FILE]`, `qpki profile export --all DIR`. */
 const command: Command = {
   summary: "Write the YAML of a profile, or of all, as a start for your own",
-  details: "Without FILE the YAML goes to stdout. With --all every profile is written to DIR/NAME.yaml.",
+  details: "Without FILE, or with -, the YAML goes to stdout. With --all every profile is written to DIR/NAME.yaml.",
   args: [
     { name: "name", description: "profile, or with --all the folder", required: true, complete: "profile" },
     { name: "file", description: "output file", required: false, complete: "file" },
@@ -24,7 +24,9 @@ export default command;
 async function exportOne(input: Input, ctx: Context): Promise<CommandResult> {
   const profile = await loadProfile(input.argument("name")!, { caDir: caDir(input, ctx), cwd: ctx.cwd });
   const file = input.argument("file");
-  if (file === undefined) return { data: { ...facts(profile), yaml: profile.text }, text: profile.text };
+  if (file === undefined || file === "-") {
+    return { data: { ...facts(profile), yaml: profile.text }, text: profile.text };
+  }
   await writeProfiles([{ path: joinPath(ctx.cwd, file), text: profile.text }], input.on(OVERWRITE.name));
   return { data: { ...facts(profile), file }, text: `Wrote ${profile.name} to ${file}` };
 }

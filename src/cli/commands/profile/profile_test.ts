@@ -76,6 +76,7 @@ Deno.test("profile info, vars and show in text and JSON", async () => {
 Deno.test("profile export: to stdout, to a file, all; what is there stays without --overwrite", async () => {
   using tmp = tempFolder();
   assert.match((await run(tmp.path, "export", "ec/tls-server")).stdout, /^name: ec\/tls-server$/m);
+  assert.match((await run(tmp.path, "export", "ec/tls-server", "-")).stdout, /^name: ec\/tls-server$/m);
   assert.match(
     (await run(tmp.path, "export", "ec/tls-server", "./my.yaml")).stdout,
     /Wrote ec\/tls-server to \.\/my\.yaml/,
