@@ -91,7 +91,11 @@ testWith("csr gen takes both keys from a hybrid profile, and refuses what contra
     ],
     [[...profile("catalyst"), ...files, "--composite", "ml-dsa-65"], 4, /--composite says ML-DSA-65/],
     [[...profile("catalyst"), ...files, "-a", "p384"], 4, /--algorithm says ECDSA P-384/],
-    [[...profile("composite"), "--keyout", "a", "--hybrid-keyout", "a"], 2, /--hybrid-keyout "a": it is the same file as --keyout/],
+    [
+      [...profile("composite"), "--keyout", "a", "--hybrid-keyout", "a"],
+      2,
+      /--hybrid-keyout "a": it is the same file as --keyout/,
+    ],
   ];
   for (const [args, code, message] of cases) {
     const result = await runCli(args, at);
