@@ -170,7 +170,7 @@ Deno.test("key commands: wrong usage and refusals, each with its exit status and
     [["key", "convert", "broken.key"], 2, /out/],
     [["key", "convert", "broken.key", "--out", "a.key"], 1, /"a\.key": the file exists/],
     [["key", "convert", "broken.key", "--out", "n.key", "--decrypt", "--new-passphrase", "x"], 2, /--decrypt with/],
-    [["key", "list", "--dir", "none"], 1, /none/],
+    [["key", "list", "--dir", "none"], 4, /none/],
     [["key", "list", "--dir", ".", "--hsm-config", "x"], 2, /a folder and a token at once/],
     [["key", "delete"], 2, /--hsm-config is missing/],
     [["key", "delete", "--hsm-config", "x"], 2, /--key-label and --key-id are both missing/],
