@@ -54,7 +54,7 @@ testWith(
       [["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp256k1"], /^EC secp256k1$/, /^ECDSA-SHA256$/],
       [["-newkey", "rsa:2048", "-sha224"], /^RSA 2048$/, /^sha224WithRSAEncryption$/],
       [
-        ["-newkey", "rsa:2048", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:20"],
+        ["-newkey", "rsa:2048", "-sha1", "-sigopt", "rsa_padding_mode:pss"],
         /^RSA 2048$/,
         /^rsassaPss$/,
       ],

@@ -17,7 +17,7 @@ import { stride } from "../support/extended.ts";
 const SHIM = `${ROOT}/tests/support/fault_shim.ts`;
 /** More points than any command has. */
 const MOST_POINTS = 400;
-const STEP = stride(7);
+const STEP = stride(9);
 
 /** A command under test. */
 interface Scene {
