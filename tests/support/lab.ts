@@ -78,9 +78,11 @@ async function kryopticToken({ label, pin }: Required<LabTokenOptions>): Promise
 const OPENCRYPTOKI = "/var/lib/opencryptoki";
 
 /** openCryptoki's soft token in one of the slots that `scripts/lab/opencryptoki.sh` made. */
-async function opencryptokiToken({ label, pin }: Required<LabTokenOptions>): Promise<LabToken> {
+async function opencryptokiToken({ label: wanted, pin }: Required<LabTokenOptions>): Promise<LabToken> {
   const folder = tempFolder("qpki-opencryptoki-");
   const slot = await claimSlot();
+  // every process sees the slots of all
+  const label = `${wanted}-${slot}`;
   const conf = (args: string[], stdin?: string) => must("pkcsconf", [...args, "-c", String(slot)], {}, stdin);
   await conf(["-I", "-S", "87654321"], `${label}\n`);
   // a token accepts no user PIN before the SO's first one was changed, and none for use before its owner changed it
