@@ -59,7 +59,7 @@ testWith("OpenSSL shows every extension as it was meant", { needs: ["openssl"] }
     /X509v3 Key Usage: critical\n\s+Digital Signature, Non Repudiation\n/,
     /X509v3 Extended Key Usage: \n\s+TLS Web Client Authentication, E-mail Protection\n/,
     /DNS:\*\.host\.test, email:a@host\.test, URI:urn:x:y, IP Address:10\.1\.2\.3, IP Address:FD00:0:0:0:0:0:0:1/,
-    /DirName:.?C ?= ?FR.*CN ?= ?dir, Registered ID:1\.2\.3\.4, othername: UPN::upn/,
+    /DirName:.?C ?= ?FR.*CN ?= ?dir, Registered ID:1\.2\.3\.4, othername: UPN::?upn/,
     /Policy: 1\.2\.3\.4\.5\n\s+CPS: http:\/\/p\.test\/\n\s+User Notice:\n\s+Explicit Text: Ét/,
     /Full Name:\n\s+URI:http:\/\/c\.test\/1\.crl\n\s*(Full Name:)?\n?\s+(Full Name:\n\s+)?URI:http:\/\/c\.test\/2\.crl/,
     /OCSP - URI:http:\/\/o\.test\/\n\s+CA Issuers - URI:http:\/\/i\.test\//,
