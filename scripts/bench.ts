@@ -74,12 +74,19 @@ async function costs(ca: OpenCa, request: IssueRequest, world: Deps): Promise<Re
   };
 }
 
-/** Names what a certificate waits for, as the token's share alone does not tell it. */
+/**
+ * Names what a certificate waits for, as the token's share alone does not tell it, and the best ratio that so much work
+ * allows when a bare signature keeps one processor busy.
+ */
 function explain(parts: Record<string, number>, raw: number): string {
-  const all = { ...parts, "signing": 1000 / raw };
+  const signing = 1000 / raw;
+  const all = { ...parts, signing };
   const total = Object.values(all).reduce((sum, each) => sum + each, 0);
-  return Object.entries(all).sort(([, a], [, b]) => b - a)
+  const shares = Object.entries(all).sort(([, a], [, b]) => b - a)
     .map(([name, each]) => `${name} ${each.toFixed(2)} ms (${Math.round(100 * each / total)} %)`).join(", ");
+  const processors = navigator.hardwareConcurrency;
+  const most = Math.min(1, processors * signing / total);
+  return `${shares}; ${processors} processors allow a ratio of ${most.toFixed(2)}`;
 }
 
 function line(name: string, raw: number, certificates: number): void {
