@@ -1,4 +1,3 @@
-import { keyRows } from "../alg/find.ts";
 import { decodeHex, encodeHex } from "../bytes.ts";
 import { InputError, UsageError } from "../errors.ts";
 import type { KeyRef, Pkcs11KeyRef } from "../keys/types.ts";
@@ -125,15 +124,6 @@ export const PARENT_PASSPHRASE: Flag = {
   name: "parent-passphrase",
   value: "SOURCE",
   description: `passphrase of the parent CA's private key: ${PASSPHRASE_FORMS}`,
-};
-
-/** Key algorithm. */
-export const ALGORITHM: Flag = {
-  name: "algorithm",
-  short: "a",
-  value: "NAME",
-  description: `key algorithm: ${keyRows().map((row) => row.name).join(", ")}`,
-  complete: "algorithm",
 };
 
 /** Private key file that the command reads. */

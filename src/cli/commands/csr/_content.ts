@@ -4,7 +4,8 @@ import { InputError, UsageError } from "../../../errors.ts";
 import type { CompiledProfile } from "../../../profile/types.ts";
 import { encodeExtensions } from "../../../x509/extensions/mod.ts";
 import type { Context, Flag, Input } from "../../command.ts";
-import { ALGORITHM, fromFlag, PROFILE } from "../../flags.ts";
+import { ALGORITHM } from "../../algorithm_flag.ts";
+import { fromFlag, PROFILE } from "../../flags.ts";
 import { givenVariables } from "../../profile_input.ts";
 
 /** What a request is about, without a profile. */

@@ -6,7 +6,8 @@ import { existsError, pathExists, writeFileDurably } from "../../../files.ts";
 import type { KeyInfo, Pkcs11KeyRef } from "../../../keys/types.ts";
 import { joinPath } from "../../../store/layout.ts";
 import type { Command, Context, Input } from "../../command.ts";
-import { ALGORITHM, FORCE, HSM_FLAGS, hsmRef, OUT, PASSPHRASE, required } from "../../flags.ts";
+import { ALGORITHM } from "../../algorithm_flag.ts";
+import { FORCE, HSM_FLAGS, hsmRef, OUT, PASSPHRASE, required } from "../../flags.ts";
 import { fileAttributes, keyInfo, keyJson, keyLines } from "./_key.ts";
 
 /** `qpki key generate`. */
