@@ -66,6 +66,7 @@ export async function issueBatch(
 ): Promise<Certificate[]> {
   const { deps, parallel = 16, batch = 128, onIssued } = options;
   const issued: Certificate[] = [];
+  if (requests.length === 0) return issued;
   const prepare = (start: number) => settledLater(announceRequests(ca, requests.slice(start, start + batch), deps));
   let next = prepare(0);
   let recording: Promise<void> = Promise.resolve();

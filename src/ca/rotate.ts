@@ -1,92 +1,32 @@
 import { audited } from "../audit/trail.ts";
-import { encodeHex, equalBytes, randomBytes } from "../bytes.ts";
+import { encodeHex, encodePem, equalBytes, randomBytes } from "../bytes.ts";
 import { InputError, OperationError } from "../errors.ts";
 import { makeFolder, readFileBytes } from "../files.ts";
-import type { PassphraseSource } from "../keys/types.ts";
 import { CaStore } from "../store/ca.ts";
 import type { CaChange } from "../store/change.ts";
-import { FileNames } from "../store/file_names.ts";
-import {
-  certificateFile,
-  csrFile,
-  joinPath,
-  keyFile,
-  META_FILE,
-  STAGING_FOLDER,
-  versionChainFile,
-  versionFolder,
-} from "../store/layout.ts";
-import type { CrossCertificate, KeyEntry, KeyStorage } from "../store/meta.ts";
+import { csrFile, joinPath, keyFile, STAGING_FOLDER, versionChainFile, versionFolder } from "../store/layout.ts";
+import type { KeyEntry } from "../store/meta.ts";
 import { isUnfinished } from "../store/transaction.ts";
-import { encodePem } from "../bytes.ts";
-import { formatName } from "../x509/name.ts";
-import { encodeName } from "../x509/name.ts";
+import { encodeName, formatName } from "../x509/name.ts";
 import type { Certificate, Csr } from "../x509/types.ts";
 import { caFacts, keyFacts, recordIssued } from "./audit_facts.ts";
 import { caCertificates, issuingCertificate } from "./certificates.ts";
-import { crossFiles, crossSign, type Link } from "./cross_sign.ts";
+import { crossSign, type Link } from "./cross_sign.ts";
 import { changeOptions, checkInterrupted, type Deps, formatInstant, wholeSecond } from "./deps.ts";
 import { recordCertificates } from "./issue.ts";
 import { openAll, type OpenCas } from "./issuers.ts";
-import { keysName } from "./key_parts.ts";
 import { commonNameOf, newVersion } from "./new_meta.ts";
-import { checkTokenKeys, type KeyPlaces, type ObtainedKeys, obtainKeys, type WantedKey } from "./obtain_keys.ts";
+import { checkTokenKeys, type ObtainedKeys, obtainKeys, type WantedKey } from "./obtain_keys.ts";
 import {
   alternativeSigner,
   chainOf,
   makeOwnCertificates,
   type OwnPlan,
-  type OwnRequest,
   planOwnCertificates,
 } from "./own_certificates.ts";
 import { keysOfProfiles, wantedKeys } from "./profile_keys.ts";
-import { schemeFor } from "./signer.ts";
+import { certificateName, describeRotation, type RotateRequest, type RotationPlan } from "./rotation_plan.ts";
 import { nextVersionId, pinnedVersions, refusePending } from "./versions.ts";
-
-/** A further version of a CA. */
-export interface RotateRequest extends OwnRequest, KeyPlaces {
-  /** Certifies the new keys with the present ones and the other way round. */
-  readonly crossSign?: { readonly passphrase?: PassphraseSource };
-}
-
-/** A key that is going to be made. */
-export interface PlannedKey {
-  readonly id: KeyEntry["id"];
-  readonly algorithm: string;
-  readonly profile: string;
-  /** As metadata will have it; the id in a token is random unless it was given. */
-  readonly storage: KeyStorage;
-}
-
-/** A certificate that is going to be issued. */
-export interface PlannedCertificate {
-  readonly profile: string;
-  readonly key_algorithms: readonly string[];
-  readonly subject: string;
-  readonly issuer: string;
-  /** Label of the scheme of its signature. */
-  readonly signature_algorithm: string;
-  readonly not_after: string;
-  /** Relative to the CA's folder. */
-  readonly path: string;
-}
-
-/** Everything that a rotation will do. */
-export interface RotationPlan {
-  readonly version: string;
-  /** The version in use, which stays active. */
-  readonly active: string;
-  readonly profiles: readonly string[];
-  readonly algorithms: readonly string[];
-  readonly keys: readonly PlannedKey[];
-  /** None when a request is made. */
-  readonly certificates: readonly PlannedCertificate[];
-  readonly cross_certificates: readonly Omit<CrossCertificate, "serial">[];
-  /** Folder of the CA above when it issues the certificates and records them. */
-  readonly parent?: string;
-  /** Files that will be written, relative to the CA's folder, sorted. Those of issued certificates are called after serials. */
-  readonly files: readonly string[];
-}
 
 /** A version that was made. */
 export interface Rotation {
@@ -195,7 +135,7 @@ async function prepare(store: CaStore, request: RotateRequest, deps: Deps): Prom
     label: presentLabel(store) ?? commonNameOf(profiles[0].subject),
   });
   await checkTokenKeys(wanted, deps);
-  const plan = describe(store, request, { version, plans, wanted, notBefore, present });
+  const plan = describeRotation(store, request, { version, plans, wanted, notBefore, present });
   return { plan, plans, wanted };
 }
 
@@ -205,81 +145,6 @@ function presentLabel(store: CaStore): string | undefined {
   const labels = version.keys.flatMap(({ storage }) => storage.type === "pkcs11" ? [storage.label] : []);
   const label = labels.find((one) => one !== undefined);
   return version.profiles.length > 1 ? label?.replace(/-\d+$/, "") : label;
-}
-
-function describe(
-  store: CaStore,
-  request: RotateRequest,
-  { version, plans, wanted, notBefore, present }: {
-    version: string;
-    plans: readonly OwnPlan[];
-    wanted: readonly WantedKey[];
-    notBefore: Date;
-    present: Awaited<ReturnType<typeof caCertificates>>;
-  },
-): RotationPlan {
-  const active = store.version().id;
-  const names = new FileNames();
-  const certificates = request.csrOnly ? [] : plans.map(({ profile, scheme }): PlannedCertificate => {
-    const issuer = request.parent?.for(profile);
-    const seconds = request.validitySeconds ?? profile.validitySeconds;
-    return {
-      profile: profile.name,
-      key_algorithms: profile.rows.map(({ name }) => name),
-      subject: formatName(profile.subject),
-      issuer: formatName(issuer ? issuer.certificate.subject : profile.subject),
-      signature_algorithm: (issuer ? schemeFor(issuer, profile.signature) : scheme).label,
-      not_after: formatInstant(new Date(notBefore.getTime() + seconds * 1000)),
-      path: certificateFile(version, names.next(keysName(profile))),
-    };
-  });
-  const keys = wanted.map(({ part, place, profileName, file, label }): PlannedKey => ({
-    id: part.id,
-    algorithm: part.row.name,
-    profile: profileName,
-    storage: place.type === "software" ? { type: "software", path: file.stored } : {
-      type: "pkcs11",
-      config: place.storedConfig ?? place.ref.config,
-      ...(label === undefined ? {} : { label }),
-      ...(place.ref.keyId === undefined ? {} : { key_id: place.ref.keyId }),
-    },
-  }));
-  const links = request.crossSign
-    ? certificates.flatMap((certificate, i) => {
-      const older = { id: active, name: issuingCertificate(present, plans[i]!.profile).name };
-      const newer = { id: version, name: certificateName(certificate.path) };
-      return [[newer, older], [older, newer]].map(([subject, issuer]) => ({
-        subject: subject!.id,
-        issuer: issuer!.id,
-        ...crossFiles(version, subject!, issuer!),
-      }));
-    })
-    : [];
-  const files = [
-    META_FILE,
-    ...keys.flatMap(({ storage }) => storage.type === "software" ? [storage.path] : []),
-    ...certificates.map(({ path }) => path),
-    ...(request.csrOnly ? [csrFile(version)] : []),
-    ...(request.parent && certificates.length > 0 ? [versionChainFile(version)] : []),
-    ...links.flatMap(({ path, chain }) => [path, chain]),
-    ...(links.length > 0 ? ["index.txt", "issued/SERIAL.pem"] : []),
-  ];
-  return {
-    version,
-    active,
-    profiles: plans.map(({ profile }) => profile.name),
-    algorithms: plans.flatMap(({ profile }) => profile.rows.map(({ name }) => name)),
-    keys,
-    certificates,
-    cross_certificates: links.map(({ subject, issuer, path }) => ({ subject, issuer, path })),
-    ...(request.parent && certificates.length > 0 ? { parent: request.parent.store.folder } : {}),
-    files: files.sort(),
-  };
-}
-
-/** `ecdsa-p384` of `versions/v2/certs/ca.ecdsa-p384.pem`. */
-function certificateName(path: string): string {
-  return path.slice(path.lastIndexOf("/ca.") + 4, -".pem".length);
 }
 
 async function openPresent(store: CaStore, request: RotateRequest, deps: Deps): Promise<OpenCas> {
