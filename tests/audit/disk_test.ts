@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { run, runCli, runOk } from "../support/cli.ts";
 import { findExecutable, testWith } from "../support/require.ts";
 import { type TempFolder, tempFolder } from "../support/tmp.ts";
-import { read } from "./support.ts";
+import { read, SERVER_REQUEST } from "./support.ts";
 
 /** A small disk of its own. */
 class Disk implements AsyncDisposable {
@@ -43,20 +43,7 @@ const skip = Deno.build.os === "linux" && Deno.uid() === 0 ? mountReason() : und
 async function prepare(tmp: TempFolder) {
   const cwd = tmp.path;
   await runOk(["ca", "init", "--profile", "ec/root-ca", "--var", "cn=Root", "--ca-dir", "./ca"], { cwd });
-  await runOk([
-    "csr",
-    "gen",
-    "-a",
-    "ecdsa-p256",
-    "--keyout",
-    "s.key",
-    "--cn",
-    "s.test",
-    "--dns",
-    "s.test",
-    "--out",
-    "s.csr",
-  ], { cwd });
+  await runOk(SERVER_REQUEST, { cwd });
   return {
     issue: (log: string) =>
       runCli(["cert", "issue", "--ca-dir", "ca", "--profile", "ec/tls-server", "--csr", "s.csr", "--audit-log", log], {

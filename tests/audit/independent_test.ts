@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { run, runJson, runOk } from "../support/cli.ts";
 import { testWith } from "../support/require.ts";
 import { tempFolder } from "../support/tmp.ts";
+import { SERVER_REQUEST } from "./support.ts";
 
 function sha256(...parts: (string | Uint8Array)[]): Uint8Array {
   const hash = createHash("sha256");
@@ -35,20 +36,7 @@ testWith("others can check a log, a checkpoint and a proof", { needs: ["openssl"
   using tmp = tempFolder();
   const at = { cwd: tmp.path, env: { PKI_AUDIT_LOG: "audit.jsonl" } };
   await runOk(["ca", "init", "--profile", "ec/root-ca", "--var", "cn=Würzburg €", "--ca-dir", "ca"], at);
-  await runOk([
-    "csr",
-    "gen",
-    "-a",
-    "ecdsa-p256",
-    "--keyout",
-    "s.key",
-    "--cn",
-    "s.test",
-    "--dns",
-    "s.test",
-    "--out",
-    "s.csr",
-  ], at);
+  await runOk(SERVER_REQUEST, at);
   const issue = ["cert", "issue", "--ca-dir", "ca", "--profile", "ec/tls-server", "--csr", "s.csr", "--out"];
   const { serial } = await runJson([...issue, "s.crt"], at) as { serial: string };
   await runOk([...issue, "other.crt"], at);

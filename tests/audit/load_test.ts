@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { ROOT, run, runCli, runOk } from "../support/cli.ts";
 import { tempFolder } from "../support/tmp.ts";
-import { read } from "./support.ts";
+import { read, SERVER_REQUEST } from "./support.ts";
 
 const OPERATORS = 16;
 /** `QPKI_LOAD_SECONDS=60` for the long run. */
@@ -23,20 +23,7 @@ Deno.test("sixteen processes issue, revoke and make CRLs: no lost event, no lost
     "--audit-log",
     "audit.jsonl",
   ], at);
-  await runOk([
-    "csr",
-    "gen",
-    "-a",
-    "ecdsa-p256",
-    "--keyout",
-    "s.key",
-    "--cn",
-    "s.test",
-    "--dns",
-    "s.test",
-    "--out",
-    "s.csr",
-  ], at);
+  await runOk(SERVER_REQUEST, at);
   const operator = ["run", "-A", "--no-check", `${ROOT}/tests/audit/operator.ts`, tmp.path, String(SECONDS)];
   const results = await Promise.all(
     Array.from({ length: OPERATORS }, () => run(Deno.execPath(), operator, { timeout: (SECONDS + 120) * 1000 })),

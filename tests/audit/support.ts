@@ -14,6 +14,9 @@ export const ACTOR: AuditActor = {
   op: "00112233",
 };
 
+/** The command that makes a server's key `s.key` and its request `s.csr`. */
+export const SERVER_REQUEST = "csr gen -a ecdsa-p256 --keyout s.key --cn s.test --dns s.test --out s.csr".split(" ");
+
 /** A log with its notices. */
 export function testLog(path: string): { log: AuditLog; notices: string[] } {
   const notices: string[] = [];
